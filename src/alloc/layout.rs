@@ -1,0 +1,146 @@
+//! Where the owner of a block is kept: decided by the block's layout alone, so
+//! that `dealloc`, which is told the layout, decides the same.
+//!
+//! | regime | layouts | untagged block | tagged block |
+//! |---|---|---|---|
+//! | tiny | size ≤ 6, align ≤ 8 | 8 bytes, owner 0 in the last two | 8 bytes, owner in the last two |
+//! | header | 9 ≤ size < 512, align ≤ 8 | as the backend gives it, address 0 modulo 16 | 8-byte header before it, address 8 modulo 16 |
+//! | map | everything else | as the backend gives it | as the backend gives it, owner in the tag map |
+//!
+//! In the header regime one bit of the address tells tagged from untagged
+//! without a load: the backend's blocks of 9 bytes and more are aligned to 16
+//! (by its size classes, or because we ask for it), and a tagged block starts 8
+//! bytes into one. A tiny block always has room for two more bytes, because no
+//! backend has a size class below 8.
+
+use core::alloc::Layout;
+
+use heapledger_alloc_sys::Backend;
+
+/// Largest tiny block: two bytes of eight are the owner's.
+pub(crate) const TINY_MAX: usize = 6;
+/// Largest alignment of a tiny block and of one with a header.
+pub(crate) const PLAIN_ALIGN_MAX: usize = 8;
+/// Smallest and (exclusive) largest block that may carry a header.
+const HEADER_MIN: usize = 9;
+const HEADER_END: usize = 512;
+/// A header: the offset of the owner's cell in every shard.
+const HEADER_BYTES: usize = 8;
+
+/// How the owner of a block is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Regime {
+    Tiny,
+    Header,
+    Map,
+}
+
+impl Regime {
+    #[inline(always)]
+    pub(crate) const fn of(layout: Layout) -> Self {
+        if layout.align() > PLAIN_ALIGN_MAX {
+            Self::Map
+        } else if layout.size() <= TINY_MAX {
+            Self::Tiny
+        } else if is_header_size(layout.size()) {
+            Self::Header
+        } else {
+            Self::Map
+        }
+    }
+
+    #[inline(always)]
+    const fn is_header(layout: Layout) -> bool {
+        matches!(Self::of(layout), Self::Header)
+    }
+}
+
+/// Whether a block of this size, not over-aligned, is in the header regime.
+#[inline(always)]
+pub(crate) const fn is_header_size(size: usize) -> bool {
+    size.wrapping_sub(HEADER_MIN) < HEADER_END - HEADER_MIN
+}
+
+/// The layout asked of the backend for a tiny block.
+pub(crate) const TINY: Layout = match Layout::from_size_align(8, 8) {
+    Ok(layout) => layout,
+    Err(_) => panic!("8 bytes aligned to 8 is a layout"),
+};
+
+/// The layout asked of the backend for an untagged block that is not tiny.
+///
+/// In the header regime the address must be 0 modulo 16; where the backend does
+/// not promise that by itself, it is asked for.
+#[inline(always)]
+pub(crate) const fn plain<B: Backend>(layout: Layout) -> Layout {
+    if B::ALIGNS_TO_16 || !Regime::is_header(layout) {
+        layout
+    } else {
+        let size = if layout.size() < 16 { 16 } else { layout.size() };
+        // SAFETY: 16 is a power of two, and the size is below 512.
+        unsafe { Layout::from_size_align_unchecked(size, 16) }
+    }
+}
+
+/// The layout asked of the backend for a tagged block with a header.
+#[inline(always)]
+pub(crate) const fn with_header(layout: Layout) -> Layout {
+    // SAFETY: 16 is a power of two, and the size is below 520. It is at least
+    // 17, so jemalloc needs no alignment flag for it.
+    unsafe { Layout::from_size_align_unchecked(layout.size() + HEADER_BYTES, 16) }
+}
+
+/// Whether a block of the header regime is tagged.
+#[inline(always)]
+pub(crate) fn has_header(block: *mut u8) -> bool {
+    block.addr() & 8 != 0
+}
+
+/// The start of the backend's block, from the user's address.
+///
+/// # Safety
+///
+/// - `block` has a header.
+#[inline(always)]
+pub(crate) unsafe fn header_base(block: *mut u8) -> *mut u8 {
+    // SAFETY: the header is in the same allocation, just before (caller).
+    unsafe { block.sub(HEADER_BYTES) }
+}
+
+/// Reads the offset of the owner's cell.
+///
+/// # Safety
+///
+/// - `base` is the start of a live block with a header.
+#[inline(always)]
+pub(crate) unsafe fn read_header(base: *const u8) -> u32 {
+    // SAFETY: 16-byte aligned, written by `write_header` (caller).
+    unsafe { base.cast::<u32>().read() }
+}
+
+/// Writes the offset of the owner's cell; returns the user's address.
+///
+/// # Safety
+///
+/// - `base` is a block that was allocated with `with_header`.
+#[inline(always)]
+pub(crate) unsafe fn write_header(base: *mut u8, offset: u32) -> *mut u8 {
+    // SAFETY: 16-byte aligned and at least 17 bytes long (caller). All eight
+    // bytes are written: one store, and nothing left from the last owner.
+    unsafe {
+        base.cast::<u64>().write(u64::from(offset));
+        base.add(HEADER_BYTES)
+    }
+}
+
+/// The owner's place in a tiny block.
+///
+/// # Safety
+///
+/// - `block` was allocated with the layout `TINY`.
+#[inline(always)]
+pub(crate) unsafe fn tiny_owner(block: *mut u8) -> *mut u16 {
+    // SAFETY: bytes 6 and 7 of eight (caller); 8-byte aligned, so the result is
+    // aligned to two.
+    unsafe { block.add(TINY_MAX).cast::<u16>() }
+}

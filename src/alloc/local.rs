@@ -1,0 +1,217 @@
+//! The calling thread's part: which shard it counts in, under which tag, and how
+//! much it may allocate before it looks at the peaks.
+//!
+//! Invariants, on which the paths without a test rely:
+//! - `fuel` or `tank` positive ⇒ `shard` is set.
+//! - a tag is set ⇒ `fuel` is not positive: code inside a scope never takes the
+//!   untagged path.
+//! - the variable has no destructor and a constant initialiser: it can be used
+//!   from the first instruction of a thread to the last.
+
+use core::cell::Cell;
+
+use crate::ledger::cell::CELL_BYTES;
+use crate::ledger::shard::Shard;
+use crate::ledger::{peak, registry};
+
+use super::exit;
+
+/// Where the thread is in its life, for threads without a shard.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// No event yet.
+    Fresh,
+    /// Has a shard, or is about to.
+    Registered,
+    /// Has none and will get none: it is exiting, or there was none to be had.
+    Shared,
+}
+
+/// One per thread.
+pub(crate) struct Local {
+    /// Bytes this thread may still allocate untagged; 0 or less inside a scope.
+    fuel: Cell<i64>,
+    /// Bytes this thread may still allocate on all other paths.
+    tank: Cell<i64>,
+    /// The thread's counters; null before the first event, at the end, and where
+    /// there was no slot.
+    shard: Cell<*const Shard>,
+    /// The current tag, as the offset of its cell in every shard.
+    tag: Cell<u32>,
+    state: Cell<State>,
+    /// Bytes between two looks at the peaks, if not the process's setting.
+    interval_bytes: Cell<u32>,
+}
+
+thread_local! {
+    static LOCAL: Local = const {
+        Local {
+            fuel: Cell::new(0),
+            tank: Cell::new(0),
+            shard: Cell::new(core::ptr::null()),
+            tag: Cell::new(0),
+            state: Cell::new(State::Fresh),
+            interval_bytes: Cell::new(0),
+        }
+    };
+}
+
+/// The calling thread's part.
+///
+/// The reference lives as long as the thread, and cannot leave it: `Local` is not
+/// `Sync`. Only its address is taken inside `with`, which therefore inlines to
+/// nothing; with whole paths in the closure it stays a call.
+#[inline(always)]
+pub(crate) fn local() -> &'static Local {
+    let local = LOCAL.with(core::ptr::from_ref);
+    // SAFETY: the variable has no destructor, so it is valid until the thread's
+    // memory goes, after the last of its code.
+    unsafe { &*local }
+}
+
+/// No fuel is left, or there never was any.
+pub(crate) struct Empty;
+
+/// What a scope has to put back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Saved {
+    tag: u32,
+    fuel: i64,
+}
+
+impl Local {
+    /// Spends fuel for an untagged block.
+    #[inline(always)]
+    pub(crate) fn spend_untagged(&self, bytes: usize) -> Result<(), Empty> {
+        spend(&self.fuel, bytes)
+    }
+
+    /// Spends from the tank, for every other block.
+    #[inline(always)]
+    pub(crate) fn spend(&self, bytes: usize) -> Result<(), Empty> {
+        spend(&self.tank, bytes)
+    }
+
+    /// Inside a scope `spend_untagged` fails every time; this undoes what it took.
+    #[inline(always)]
+    pub(crate) fn keep_fuel_empty(&self) {
+        self.fuel.set(0);
+    }
+
+    /// The thread's own shard.
+    ///
+    /// # Safety
+    ///
+    /// - A `spend` succeeded on this thread since its last change of state.
+    #[inline(always)]
+    pub(crate) unsafe fn own_shard(&self) -> &'static Shard {
+        debug_assert!(!self.shard.get().is_null());
+        // SAFETY: with fuel or a tank there is a shard (caller), and shards live
+        // for ever.
+        unsafe { &*self.shard.get() }
+    }
+
+    /// The thread's own shard, if it has one now.
+    #[inline(always)]
+    pub(crate) fn shard(&self) -> Option<&'static Shard> {
+        // SAFETY: null, or a shard, and shards live for ever.
+        unsafe { self.shard.get().as_ref() }
+    }
+
+    /// The current tag, as an offset.
+    #[inline(always)]
+    pub(crate) fn tag(&self) -> u32 {
+        self.tag.get()
+    }
+
+    /// The current tag's id.
+    #[inline(always)]
+    pub(crate) fn tag_id(&self) -> u16 {
+        (self.tag.get() / CELL_BYTES) as u16
+    }
+
+    /// Makes a tag current; returns what `leave` puts back.
+    #[inline(always)]
+    pub(crate) fn enter(&self, tag: u32) -> Saved {
+        let saved = Saved { tag: self.tag.get(), fuel: self.fuel.get() };
+        self.tag.set(tag);
+        self.fuel.set(0);
+        saved
+    }
+
+    /// Makes the saved tag current again.
+    #[inline(always)]
+    pub(crate) fn leave(&self, saved: Saved) {
+        self.tag.set(saved.tag);
+        // A guard may outlive the thread's shard (dropped by a late destructor):
+        // then there must be no fuel.
+        self.fuel.set(if self.shard.get().is_null() { 0 } else { saved.fuel });
+    }
+
+    /// The shard to count in, after giving the thread one if it never had;
+    /// `None` means the shared one.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn register(&self) -> Option<&'static Shard> {
+        if self.state.get() == State::Fresh {
+            // Whatever this calls that allocates is counted in the shared shard.
+            self.state.set(State::Shared);
+            if let Some(shard) = registry::claim() {
+                exit::expect(shard);
+                self.shard.set(shard);
+                self.state.set(State::Registered);
+            }
+        }
+        self.refuel();
+        self.shard()
+    }
+
+    /// Ends the thread's own counting: from here on it uses the shared shard.
+    #[cold]
+    pub(crate) fn retire(&self) -> Option<&'static Shard> {
+        let shard = self.shard();
+        self.shard.set(core::ptr::null());
+        self.state.set(State::Shared);
+        self.refuel();
+        shard
+    }
+
+    /// Fills both meters; empties them where there is no shard.
+    fn refuel(&self) {
+        let interval = match self.interval_bytes.get() {
+            0 => peak::interval_bytes(),
+            own => i64::from(own),
+        };
+        let fill = if self.shard.get().is_null() { 0 } else { interval };
+        self.tank.set(fill);
+        self.fuel.set(if self.tag.get() == 0 { fill } else { 0 });
+    }
+
+    /// Looks at the peaks, if this thread counts by itself.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn look(&self) {
+        self.refuel();
+        if let Some(shard) = self.shard() {
+            peak::look(shard);
+        }
+    }
+
+    /// Sets this thread's own interval between two looks; 0 takes the process's.
+    /// Returns the one before.
+    pub(crate) fn set_interval_bytes(&self, bytes: u32) -> u32 {
+        let before = self.interval_bytes.replace(bytes);
+        self.refuel();
+        before
+    }
+}
+
+/// One subtraction from memory and the jump on its sign: sizes are at most
+/// `isize::MAX`, and a meter is never below zero when this begins (except in a
+/// signal handler that interrupted just here), so it cannot wrap to positive.
+#[inline(always)]
+fn spend(meter: &Cell<i64>, bytes: usize) -> Result<(), Empty> {
+    let left = meter.get().wrapping_sub(bytes as i64);
+    meter.set(left);
+    if left < 0 { Err(Empty) } else { Ok(()) }
+}

@@ -1,0 +1,364 @@
+//! Allocating and freeing off the first path: inside scopes, tiny and
+//! over-aligned layouts, threads without a shard.
+
+use core::alloc::Layout;
+
+use heapledger_alloc_sys::Backend;
+
+use crate::ledger::cell::CELL_BYTES;
+use crate::ledger::fault::FAULTS;
+use crate::ledger::registry::SHARED;
+use crate::ledger::tag_map::{self, Granule};
+
+use super::layout::{self, Regime, TINY};
+use super::local::{Local, local};
+use super::{Allocator, install};
+
+/// What `place` did: a block, and the owner it is booked to.
+pub(super) struct Placed {
+    pub(super) block: *mut u8,
+    pub(super) owner: u32,
+}
+
+/// `alloc` for over-aligned layouts.
+#[inline(never)]
+pub(super) unsafe fn alloc_aligned<B: Backend>(
+    size: usize,
+    align: usize,
+    this: &Allocator<B>,
+) -> *mut u8 {
+    // SAFETY: the caller's layout.
+    unsafe { alloc_mapped(size, align, this) }
+}
+
+/// `alloc` for tiny layouts.
+#[inline(never)]
+pub(super) unsafe fn alloc_tiny<B: Backend>(
+    size: usize,
+    align: usize,
+    this: &Allocator<B>,
+) -> *mut u8 {
+    let local = local();
+    if local.spend(size).is_err() {
+        // SAFETY: the caller's layout.
+        return unsafe { this.alloc_slow(layout(size, align), false) };
+    }
+    // SAFETY: the tank was not empty, so there is a shard; the tag is an offset;
+    // the block is allocated as TINY.
+    unsafe {
+        local.own_shard().cell_at(local.tag()).book_alloc(size as u64);
+        let block = this.backend.allocate(TINY);
+        if block.is_null() {
+            return take_back(size);
+        }
+        layout::tiny_owner(block).write(local.tag_id());
+        block
+    }
+}
+
+/// `alloc` for layouts that are neither, once the fuel is out: inside a scope,
+/// always.
+#[inline(never)]
+pub(super) unsafe fn alloc_scoped<B: Backend>(
+    size: usize,
+    align: usize,
+    this: &Allocator<B>,
+) -> *mut u8 {
+    let local = local();
+    let tag = local.tag();
+    if tag == 0 {
+        // SAFETY: the caller's layout.
+        return unsafe { this.alloc_slow(layout(size, align), false) };
+    }
+    // Inside a scope the fuel sinks below zero by what is asked for; it is
+    // brought back where a request can be large, so that it never wraps.
+    if !layout::is_header_size(size) {
+        local.keep_fuel_empty();
+        // SAFETY: the caller's layout.
+        return unsafe { alloc_mapped(size, align, this) };
+    }
+    if local.spend(size).is_err() {
+        // SAFETY: the caller's layout.
+        return unsafe { this.alloc_slow(layout(size, align), false) };
+    }
+    // SAFETY: the tank was not empty, so there is a shard; the tag is an offset;
+    // the size is not 0, and the block is allocated with room for the header.
+    unsafe {
+        local.own_shard().cell_at(tag).book_alloc(size as u64);
+        let base = this.backend.allocate(layout::with_header(layout(size, align)));
+        if base.is_null() {
+            return take_back(size);
+        }
+        layout::write_header(base, tag)
+    }
+}
+
+/// `alloc` for blocks whose owner, if there is one, is kept in the map.
+#[inline(never)]
+unsafe fn alloc_mapped<B: Backend>(size: usize, align: usize, this: &Allocator<B>) -> *mut u8 {
+    let local = local();
+    if local.spend(size).is_err() {
+        // SAFETY: the caller's layout.
+        return unsafe { this.alloc_slow(layout(size, align), false) };
+    }
+    let layout = layout(size, align);
+    // SAFETY: the size is not 0.
+    let block = unsafe { this.backend.allocate(layout) };
+    if block.is_null() {
+        return refused();
+    }
+    let owner = record_in_map(block, layout, local.tag());
+    // SAFETY: the tank was not empty, so there is a shard; owners are offsets.
+    unsafe { local.own_shard().cell_at(owner) }.book_alloc(size as u64);
+    block
+}
+
+/// `alloc_zeroed` for every layout.
+#[inline(never)]
+pub(super) unsafe fn alloc_zeroed<B: Backend>(
+    size: usize,
+    align: usize,
+    this: &Allocator<B>,
+) -> *mut u8 {
+    // SAFETY: the caller's layout.
+    unsafe { this.alloc_recorded(layout(size, align), true) }
+}
+
+/// `dealloc` for blocks whose owner, if there is one, is kept in the map.
+#[inline(never)]
+pub(super) unsafe fn dealloc_mapped<B: Backend>(
+    block: *mut u8,
+    size: usize,
+    align: usize,
+    this: &Allocator<B>,
+) {
+    let layout = layout(size, align);
+    // SAFETY, to the end: the caller's block and layout; owners are offsets; the
+    // map regime adds nothing to a block.
+    let Some(shard) = local().shard() else {
+        return unsafe { dealloc_slow(block, size, align, this) };
+    };
+    let owner = take_from_map(block, layout);
+    unsafe {
+        shard.cell_at(owner).book_free(size as u64);
+        this.backend.free(block, layout);
+    }
+}
+
+/// `dealloc` for tiny blocks and for those of the map that are not over-aligned.
+#[inline(never)]
+pub(super) unsafe fn dealloc_odd<B: Backend>(
+    block: *mut u8,
+    size: usize,
+    align: usize,
+    this: &Allocator<B>,
+) {
+    // SAFETY, to the end: the caller's block and layout; a live tiny block has
+    // its owner behind its data, and came from the backend as TINY.
+    unsafe {
+        if size > layout::TINY_MAX {
+            return dealloc_mapped(block, size, align, this);
+        }
+        let Some(shard) = local().shard() else {
+            return dealloc_slow(block, size, align, this);
+        };
+        let owner = u32::from(layout::tiny_owner(block).read()) * CELL_BYTES;
+        shard.cell_at(owner).book_free(size as u64);
+        this.backend.free(block, TINY);
+    }
+}
+
+/// `dealloc` in every regime for a thread without a shard.
+#[cold]
+#[inline(never)]
+pub(super) unsafe fn dealloc_slow<B: Backend>(
+    block: *mut u8,
+    size: usize,
+    align: usize,
+    this: &Allocator<B>,
+) {
+    let outer = layout(size, align);
+    // SAFETY: regime and address tell where the owner is and which layout the
+    // block has with the backend.
+    unsafe {
+        let (owner, base, inner) = match Regime::of(outer) {
+            Regime::Tiny => (u32::from(layout::tiny_owner(block).read()) * CELL_BYTES, block, TINY),
+            Regime::Header if layout::has_header(block) => {
+                let base = layout::header_base(block);
+                (layout::read_header(base), base, layout::with_header(outer))
+            }
+            Regime::Header => (0, block, layout::plain::<B>(outer)),
+            Regime::Map => (take_from_map(block, outer), block, outer),
+        };
+        book_free(local(), owner, size);
+        this.backend.free(base, inner);
+    }
+}
+
+#[inline(always)]
+fn layout(size: usize, align: usize) -> Layout {
+    // SAFETY: both came out of a `Layout`.
+    unsafe { Layout::from_size_align_unchecked(size, align) }
+}
+
+impl<B: Backend> Allocator<B> {
+    /// Allocates in any regime, spending from the tank.
+    #[inline(always)]
+    unsafe fn alloc_recorded(&self, layout: Layout, zeroed: bool) -> *mut u8 {
+        let local = local();
+        if local.spend(layout.size()).is_err() {
+            // SAFETY: the caller's layout.
+            return unsafe { self.alloc_slow(layout, zeroed) };
+        }
+        // SAFETY: the caller's layout.
+        let placed = unsafe { self.place(layout, local.tag(), zeroed) };
+        if placed.block.is_null() {
+            return refused();
+        }
+        // SAFETY: the tank was not empty, so there is a shard; owners are offsets.
+        unsafe { local.own_shard().cell_at(placed.owner) }.book_alloc(layout.size() as u64);
+        placed.block
+    }
+
+    /// Allocates once a meter ran out: gives the thread a shard if it has none
+    /// yet, and looks at the peaks after the block is booked.
+    #[cold]
+    #[inline(never)]
+    unsafe fn alloc_slow(&self, layout: Layout, zeroed: bool) -> *mut u8 {
+        install::note::<B>();
+        let local = local();
+        local.register();
+        // SAFETY: the caller's layout.
+        let placed = unsafe { self.place(layout, local.tag(), zeroed) };
+        if placed.block.is_null() {
+            return refused();
+        }
+        book_alloc(local, placed.owner, layout.size());
+        local.look();
+        placed.block
+    }
+
+    /// Gets a block from the backend and records its owner.
+    #[inline(always)]
+    pub(super) unsafe fn place(&self, layout: Layout, owner: u32, zeroed: bool) -> Placed {
+        let get = |layout| {
+            // SAFETY: the size is not 0 (caller).
+            unsafe {
+                if zeroed {
+                    self.backend.allocate_zeroed(layout)
+                } else {
+                    self.backend.allocate(layout)
+                }
+            }
+        };
+        match Regime::of(layout) {
+            Regime::Tiny => {
+                let block = get(TINY);
+                if !block.is_null() {
+                    // SAFETY: allocated with TINY.
+                    unsafe { layout::tiny_owner(block).write((owner / CELL_BYTES) as u16) };
+                }
+                Placed { block, owner }
+            }
+            Regime::Header if owner != 0 => {
+                let base = get(layout::with_header(layout));
+                if base.is_null() {
+                    return Placed { block: base, owner };
+                }
+                // SAFETY: allocated with room for the header.
+                Placed { block: unsafe { layout::write_header(base, owner) }, owner }
+            }
+            Regime::Header => Placed { block: get(layout::plain::<B>(layout)), owner },
+            Regime::Map => {
+                let block = get(layout);
+                Placed { block, owner: record_in_map(block, layout, owner) }
+            }
+        }
+    }
+}
+
+/// The backend had no memory: nothing was booked, the caller gets its null.
+#[cold]
+#[inline(never)]
+pub(super) fn refused() -> *mut u8 {
+    FAULTS.failed_requests.raise();
+    core::ptr::null_mut()
+}
+
+/// The backend had no memory for a block that was booked before, under the
+/// current tag.
+#[cold]
+#[inline(never)]
+pub(super) fn take_back(size: usize) -> *mut u8 {
+    let local = local();
+    if let Some(shard) = local.shard() {
+        // SAFETY: tags are offsets.
+        unsafe { shard.cell_at(local.tag()) }.take_back_alloc(size as u64);
+    }
+    refused()
+}
+
+/// Records an owner in the map; returns the owner to book to, which is nobody if
+/// the map could not take it.
+#[inline(always)]
+pub(super) fn record_in_map(block: *mut u8, layout: Layout, owner: u32) -> u32 {
+    if owner == 0 || block.is_null() {
+        return owner;
+    }
+    let granule = Granule::of(layout.size(), layout.align());
+    if tag_map::put(block, granule, (owner / CELL_BYTES) as u16) {
+        owner
+    } else {
+        FAULTS.blocks_without_owner.raise();
+        0
+    }
+}
+
+/// Takes an owner out of the map.
+#[inline(always)]
+pub(super) fn take_from_map(block: *mut u8, layout: Layout) -> u32 {
+    let granule = Granule::of(layout.size(), layout.align());
+    u32::from(tag_map::take(block, granule)) * CELL_BYTES
+}
+
+/// Books a block, in the thread's shard or in the shared one.
+#[inline(always)]
+pub(super) fn book_alloc(local: &Local, owner: u32, bytes: usize) {
+    match local.shard() {
+        // SAFETY: owners are offsets.
+        Some(shard) => unsafe { shard.cell_at(owner) }.book_alloc(bytes as u64),
+        None => book_alloc_unregistered(local, owner, bytes),
+    }
+}
+
+/// Books a freed block, in the thread's shard or in the shared one.
+#[inline(always)]
+pub(super) fn book_free(local: &Local, owner: u32, bytes: usize) {
+    match local.shard() {
+        // SAFETY: owners are offsets.
+        Some(shard) => unsafe { shard.cell_at(owner) }.book_free(bytes as u64),
+        None => book_free_unregistered(local, owner, bytes),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn book_alloc_unregistered(local: &Local, owner: u32, bytes: usize) {
+    match local.register() {
+        // SAFETY: owners are offsets.
+        Some(shard) => unsafe { shard.cell_at(owner) }.book_alloc(bytes as u64),
+        // SAFETY: as above.
+        None => unsafe { SHARED.cell_at(owner) }.book_alloc_shared(bytes as u64),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn book_free_unregistered(local: &Local, owner: u32, bytes: usize) {
+    match local.register() {
+        // SAFETY: owners are offsets.
+        Some(shard) => unsafe { shard.cell_at(owner) }.book_free(bytes as u64),
+        // SAFETY: as above.
+        None => unsafe { SHARED.cell_at(owner) }.book_free_shared(bytes as u64),
+    }
+}

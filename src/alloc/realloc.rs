@@ -1,0 +1,167 @@
+//! `realloc`: keeps the owner, and stays in place where the backend can.
+//!
+//! The owner is read, and taken out of the map, before the backend may give the
+//! address to another thread; if the backend has no memory it is put back. A
+//! block that changes its regime moves, once.
+
+use core::alloc::Layout;
+
+use heapledger_alloc_sys::Backend;
+
+use crate::ledger::cell::CELL_BYTES;
+
+use super::Allocator;
+use super::layout::{self, Regime, TINY};
+use super::local::{Local, local};
+use super::paths::{Placed, book_alloc, book_free, record_in_map, refused, take_from_map};
+
+/// `realloc` for every layout.
+#[inline(never)]
+pub(super) unsafe fn realloc<B: Backend>(
+    block: *mut u8,
+    size: usize,
+    align: usize,
+    new_size: usize,
+    this: &Allocator<B>,
+) -> *mut u8 {
+    // SAFETY: the first came out of a `Layout`, the caller vouches for the new
+    // size.
+    let (old, new) = unsafe {
+        (
+            Layout::from_size_align_unchecked(size, align),
+            Layout::from_size_align_unchecked(new_size, align),
+        )
+    };
+    let from = Regime::of(old);
+    // SAFETY, for all three: the caller's block, its regime as computed.
+    let (owner, placed) = unsafe {
+        match from {
+            Regime::Header if layout::has_header(block) => this.regrow_header(block, old, new),
+            Regime::Tiny => this.regrow_tiny(block, old, new),
+            Regime::Header | Regime::Map => this.regrow_plain(block, old, new, from),
+        }
+    };
+    if placed.block.is_null() {
+        return refused();
+    }
+    book(local(), placed.owner, new_size, owner, size);
+    placed.block
+}
+
+impl<B: Backend> Allocator<B> {
+    /// A tagged block of the header regime.
+    #[inline(always)]
+    unsafe fn regrow_header(&self, block: *mut u8, old: Layout, new: Layout) -> (u32, Placed) {
+        // SAFETY: the block has a header (caller).
+        let base = unsafe { layout::header_base(block) };
+        // SAFETY: as above.
+        let owner = unsafe { layout::read_header(base) };
+        if Regime::of(new) != Regime::Header {
+            // SAFETY: the caller's block.
+            return (owner, unsafe { self.relocate(block, old, new, owner) });
+        }
+        let inner = layout::with_header(old);
+        // SAFETY: the block came from the backend with this layout; the header is
+        // moved with the data.
+        let base = unsafe { self.backend.reallocate(base, inner, layout::with_header(new).size()) };
+        if base.is_null() {
+            return (owner, Placed { block: base, owner });
+        }
+        // SAFETY: the block is at least as long as its header.
+        (owner, Placed { block: unsafe { base.add(block_offset()) }, owner })
+    }
+
+    #[inline(never)]
+    unsafe fn regrow_tiny(&self, block: *mut u8, old: Layout, new: Layout) -> (u32, Placed) {
+        // SAFETY: a live tiny block has its owner behind its data.
+        let owner = u32::from(unsafe { layout::tiny_owner(block).read() }) * CELL_BYTES;
+        if Regime::of(new) == Regime::Tiny {
+            // All tiny blocks are of one size.
+            return (owner, Placed { block, owner });
+        }
+        // SAFETY: the caller's block.
+        (owner, unsafe { self.relocate(block, old, new, owner) })
+    }
+
+    /// A block without a record of its own: untagged, or tagged in the map.
+    #[inline(always)]
+    unsafe fn regrow_plain(
+        &self,
+        block: *mut u8,
+        old: Layout,
+        new: Layout,
+        from: Regime,
+    ) -> (u32, Placed) {
+        let owner = if from == Regime::Map { take_from_map(block, old) } else { 0 };
+        let stays = match Regime::of(new) {
+            Regime::Tiny => false,
+            Regime::Header => owner == 0 && same_alignment::<B>(old, new),
+            Regime::Map => same_alignment::<B>(old, new),
+        };
+        if !stays {
+            // SAFETY: the caller's block.
+            let placed = unsafe { self.relocate(block, old, new, owner) };
+            if placed.block.is_null() {
+                record_in_map(block, old, owner);
+            }
+            return (owner, placed);
+        }
+        let inner = layout::plain::<B>(old);
+        // SAFETY: the block came from the backend with this layout.
+        let moved =
+            unsafe { self.backend.reallocate(block, inner, layout::plain::<B>(new).size()) };
+        if moved.is_null() {
+            // The old block lives on, with its owner.
+            record_in_map(block, old, owner);
+            return (owner, Placed { block: moved, owner });
+        }
+        let booked = record_in_map(moved, new, owner);
+        (owner, Placed { block: moved, owner: booked })
+    }
+
+    /// Allocates anew, copies, frees the old block; the owner stays.
+    #[inline(never)]
+    unsafe fn relocate(&self, block: *mut u8, old: Layout, new: Layout, owner: u32) -> Placed {
+        // SAFETY: the new size is not 0 (caller of realloc).
+        let placed = unsafe { self.place(new, owner, false) };
+        if placed.block.is_null() {
+            return placed;
+        }
+        let bytes = old.size().min(new.size());
+        // SAFETY: both blocks are live, at least this long, and do not overlap.
+        unsafe { core::ptr::copy_nonoverlapping(block, placed.block, bytes) };
+        let (base, inner) = match Regime::of(old) {
+            Regime::Tiny => (block, TINY),
+            Regime::Header if layout::has_header(block) => {
+                // SAFETY: the block has a header.
+                (unsafe { layout::header_base(block) }, layout::with_header(old))
+            }
+            Regime::Header | Regime::Map => (block, layout::plain::<B>(old)),
+        };
+        // SAFETY: the old block came from the backend with this layout, and its
+        // owner is already out of the map.
+        unsafe { self.backend.free(base, inner) };
+        placed
+    }
+}
+
+/// Bytes from the start of a backend block to the user's data behind the header.
+const fn block_offset() -> usize {
+    layout::with_header(TINY).size() - TINY.size()
+}
+
+/// Whether the backend was, and will be, asked for the same alignment.
+#[inline(always)]
+const fn same_alignment<B: Backend>(old: Layout, new: Layout) -> bool {
+    layout::plain::<B>(old).align() == layout::plain::<B>(new).align()
+}
+
+/// The new block first, then the old: live is never below the truth.
+#[inline(always)]
+fn book(local: &Local, new_owner: u32, new_bytes: usize, old_owner: u32, old_bytes: usize) {
+    book_alloc(local, new_owner, new_bytes);
+    book_free(local, old_owner, old_bytes);
+    if local.spend(new_bytes.saturating_sub(old_bytes)).is_err() {
+        local.look();
+    }
+}

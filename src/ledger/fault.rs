@@ -1,0 +1,89 @@
+//! Fault counters: the hook has no errors to return, so it counts them.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+/// One kind of fault.
+pub(crate) struct Fault(AtomicU64);
+
+impl Fault {
+    const fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    #[cold]
+    pub(crate) fn raise(&self) {
+        // Relaxed: a number for people.
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn read(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// All kinds.
+pub(crate) struct FaultCounters {
+    pub(crate) failed_requests: Fault,
+    pub(crate) tag_table_full: Fault,
+    pub(crate) blocks_without_owner: Fault,
+    pub(crate) threads_without_slot: Fault,
+    pub(crate) no_memory_for_tables: Fault,
+    pub(crate) no_exit_notice: Fault,
+}
+
+pub(crate) static FAULTS: FaultCounters = FaultCounters {
+    failed_requests: Fault::new(),
+    tag_table_full: Fault::new(),
+    blocks_without_owner: Fault::new(),
+    threads_without_slot: Fault::new(),
+    no_memory_for_tables: Fault::new(),
+    no_exit_notice: Fault::new(),
+};
+
+/// How often something could not be done as asked; all bytes stay accounted.
+///
+/// The allocator cannot return an error beyond a null pointer, and never panics:
+/// what goes wrong in it is counted here. Every number only grows.
+///
+/// # Examples
+///
+/// ```
+/// let before = heapledger::faults();
+/// assert_eq!(heapledger::faults().tag_table_full, before.tag_table_full);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Faults {
+    /// Requests for memory that the backend refused (the caller got null).
+    pub failed_requests: u64,
+    /// Names that found no place in the table of tags; their bytes are booked to
+    /// `(overflow)`.
+    pub tag_table_full: u64,
+    /// Blocks that could not be marked with their owner, because no memory for
+    /// the map could be had; their bytes are booked to `(untagged)`.
+    pub blocks_without_owner: u64,
+    /// Threads that found no slot; they count, slower, in a shared shard.
+    pub threads_without_slot: u64,
+    /// Times the operating system refused memory for the ledger's own tables.
+    pub no_memory_for_tables: u64,
+    /// Threads whose end will not be noticed; their slots are not used again.
+    pub no_exit_notice: u64,
+}
+
+/// Reads the fault counters.
+///
+/// # Cost
+///
+/// Six loads; no allocation.
+#[must_use]
+pub fn faults() -> Faults {
+    Faults {
+        failed_requests: FAULTS.failed_requests.read(),
+        tag_table_full: FAULTS.tag_table_full.read(),
+        blocks_without_owner: FAULTS.blocks_without_owner.read(),
+        threads_without_slot: FAULTS.threads_without_slot.read(),
+        no_memory_for_tables: FAULTS.no_memory_for_tables.read(),
+        no_exit_notice: FAULTS.no_exit_notice.read(),
+    }
+}

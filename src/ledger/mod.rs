@@ -1,0 +1,36 @@
+//! The ledger: who allocated and freed how much, by tag and by thread.
+//!
+//! Hook world. This layer owns numbers only: counters, the shards that hold
+//! them, the table of tag names, the map from addresses to owners. Everything
+//! here may run inside an allocator call, so nothing in it allocates, panics,
+//! formats, or waits on another thread; memory for tables comes from the
+//! operating system. Nothing here knows a backend or an exporter.
+
+pub(crate) mod cell;
+#[cfg(not(loom))]
+pub(crate) mod fault;
+pub(crate) mod name;
+#[cfg(not(loom))]
+pub(crate) mod peak;
+#[cfg(not(loom))]
+pub(crate) mod read;
+#[cfg(not(loom))]
+pub(crate) mod registry;
+#[cfg(not(loom))]
+pub(crate) mod shard;
+pub(crate) mod slots;
+#[cfg(not(loom))]
+pub(crate) mod tag_map;
+pub(crate) mod tag_table;
+
+pub use cell::Counts;
+
+/// Tags there can be, the two built-in ones included.
+pub(crate) const TAGS_MAX: usize = 4096;
+/// Threads with counters of their own at one time; further ones share a shard.
+pub(crate) const THREADS_MAX: usize = 4096;
+
+/// Everything allocated outside any scope.
+pub(crate) const UNTAGGED: u16 = 0;
+/// Everything booked to names that no longer fitted into the table.
+pub(crate) const OVERFLOW: u16 = 1;

@@ -1,0 +1,73 @@
+//! Peaks: the largest live bytes seen, by tag and for the process.
+//!
+//! Every thread looks when it has allocated an interval's worth of bytes, and
+//! everybody who reads live bytes raises the peak to what was read. Between two
+//! looks a thread can allocate at most its interval, so a peak is at most
+//! `threads × interval` below the true one and never above it.
+
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use super::shard::Shard;
+use super::{TAGS_MAX, read};
+
+/// By tag; the process's is beside them.
+static PEAKS: [AtomicU64; TAGS_MAX] = [const { AtomicU64::new(0) }; TAGS_MAX];
+static PROCESS_PEAK: AtomicU64 = AtomicU64::new(0);
+
+/// 128 KiB: a look costs about a microsecond and comes every few thousand blocks.
+static INTERVAL_BYTES: AtomicU32 = AtomicU32::new(128 << 10);
+
+/// Bytes a thread may allocate between two looks.
+#[inline]
+pub(crate) fn interval_bytes() -> i64 {
+    // Relaxed: a setting.
+    i64::from(INTERVAL_BYTES.load(Ordering::Relaxed))
+}
+
+pub(crate) fn set_interval_bytes(bytes: u32) {
+    INTERVAL_BYTES.store(bytes.max(1), Ordering::Relaxed);
+}
+
+/// Raises a tag's peak to a live value that was read, and returns the peak.
+#[inline]
+pub(crate) fn raise(id: u16, live_bytes: u64) -> u64 {
+    match PEAKS.get(id as usize) {
+        Some(peak) => raise_one(peak, live_bytes),
+        None => live_bytes,
+    }
+}
+
+/// Raises the process's peak to a live value that was read, and returns it.
+pub(crate) fn raise_process(live_bytes: u64) -> u64 {
+    raise_one(&PROCESS_PEAK, live_bytes)
+}
+
+fn raise_one(peak: &AtomicU64, live_bytes: u64) -> u64 {
+    // Relaxed: a maximum, it publishes nothing else. The load spares the
+    // locked instruction where the peak stands already.
+    let before = peak.load(Ordering::Relaxed);
+    if before >= live_bytes {
+        return before;
+    }
+    peak.fetch_max(live_bytes, Ordering::Relaxed).max(live_bytes)
+}
+
+/// Looks at every tag the shard's thread allocated under since it last looked.
+#[cold]
+#[inline(never)]
+pub(crate) fn look(shard: &Shard) {
+    let mut moved = false;
+    for id in 0..read::tags_len() as u16 {
+        let Some(checked) = shard.checked(id) else { break };
+        let allocated = shard.cell(id).allocated_bytes();
+        // Relaxed: only the shard's own thread uses `checked`.
+        if checked.load(Ordering::Relaxed) != allocated {
+            checked.store(allocated, Ordering::Relaxed);
+            raise(id, read::tag(id).live_bytes());
+            moved = true;
+        }
+    }
+    if moved {
+        raise_process(read::total().live_bytes());
+    }
+}

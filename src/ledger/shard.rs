@@ -1,0 +1,90 @@
+//! A shard: one thread's cells, one for each tag, and who the thread is.
+//!
+//! A shard is mapped from the operating system when its slot is first claimed
+//! and stays for the life of the process; untouched pages of it cost nothing,
+//! and the ids of tags are dense, so a thread that uses fewer than a hundred
+//! tags touches two pages.
+
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use super::TAGS_MAX;
+use super::cell::{CELL_BYTES, Cell};
+
+/// What `peak` saw last time it came by, one entry a tag.
+type Checked = [AtomicU64; TAGS_MAX];
+
+/// The counters of one thread slot.
+///
+/// The cells come last but one so that the header shares a page with the first
+/// tags' cells, and `Checked` starts on a page of its own.
+#[repr(C, align(64))]
+pub(crate) struct Shard {
+    /// The kernel's id of the thread that holds the slot.
+    os_thread_id: AtomicU64,
+    /// This shard's slot.
+    slot: AtomicU32,
+    cells: [Cell; TAGS_MAX],
+    checked: Checked,
+}
+
+impl Shard {
+    pub(crate) const fn new() -> Self {
+        Self {
+            os_thread_id: AtomicU64::new(0),
+            slot: AtomicU32::new(0),
+            cells: [const { Cell::new() }; TAGS_MAX],
+            checked: [const { AtomicU64::new(0) }; TAGS_MAX],
+        }
+    }
+
+    /// The cell of one tag; an id out of range gets the untagged one.
+    #[inline]
+    pub(crate) fn cell(&self, id: u16) -> &Cell {
+        match self.cells.get(id as usize) {
+            Some(cell) => cell,
+            None => &self.cells[0],
+        }
+    }
+
+    /// All cells, in the order of tag ids.
+    #[inline]
+    pub(crate) fn cells(&self) -> &[Cell] {
+        &self.cells
+    }
+
+    /// The cell at a tag's offset, as scopes and owner records hold it.
+    ///
+    /// # Safety
+    ///
+    /// - `offset` is a tag's id times `CELL_BYTES`.
+    #[inline(always)]
+    pub(crate) unsafe fn cell_at(&self, offset: u32) -> &Cell {
+        debug_assert!(offset % CELL_BYTES == 0 && offset < CELL_BYTES * TAGS_MAX as u32);
+        // SAFETY: the offset is that of an element of `cells` (caller).
+        unsafe { &*(&raw const self.cells).cast::<Cell>().byte_add(offset as usize) }
+    }
+
+    /// What the tag's allocated bytes were when its peak was last looked at.
+    #[inline]
+    pub(crate) fn checked(&self, id: u16) -> Option<&AtomicU64> {
+        self.checked.get(id as usize)
+    }
+
+    pub(crate) fn slot(&self) -> usize {
+        // Relaxed: written once, before the shard is published.
+        self.slot.load(Ordering::Relaxed) as usize
+    }
+
+    pub(crate) fn set_slot(&self, slot: usize) {
+        self.slot.store(slot as u32, Ordering::Relaxed);
+    }
+
+    pub(crate) fn os_thread_id(&self) -> u64 {
+        // Relaxed: a label; a stale one is a thread that just ended.
+        self.os_thread_id.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_os_thread_id(&self, id: u64) {
+        self.os_thread_id.store(id, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,202 @@
+//! The tag map: the owners of blocks that cannot carry a record.
+//!
+//! Keyed by address, with a granule that grows with the block: two blocks of at
+//! least g bytes never start in the same g bytes, and `dealloc` knows the size,
+//! so one entry of two bytes per g bytes of address space is enough (0.2 % at
+//! 1 KiB). Three levels, like a page table: a root in zeroed static memory (4 GiB
+//! an entry), nodes (2 MiB an entry), leaves by granule. A leaf exists only where
+//! something was tagged; everywhere else a lookup ends at the first or second
+//! null.
+//!
+//! Invariant: an entry is not zero exactly while a tagged block of that granule
+//! starts there. The owner is taken out *before* the block goes back to the
+//! backend, so that another thread that is given the same address finds the
+//! entry empty.
+
+use core::sync::atomic::{AtomicPtr, AtomicU16, AtomicUsize, Ordering};
+
+use heapledger_alloc_sys::os_pages;
+
+use super::fault::FAULTS;
+
+const CHUNK_SHIFT: u32 = 21;
+const NODE_SHIFT: u32 = 32;
+const ADDRESS_BITS: u32 = if cfg!(target_pointer_width = "64") { 48 } else { 32 };
+const NODES: usize = if ADDRESS_BITS > NODE_SHIFT { 1 << (ADDRESS_BITS - NODE_SHIFT) } else { 1 };
+const CHUNKS: usize = 1 << (NODE_SHIFT - CHUNK_SHIFT);
+const CHUNK_MASK: usize = (1 << CHUNK_SHIFT) - 1;
+
+/// Leaves of one chunk, by granule; eight of them fill a cache line.
+#[repr(C, align(64))]
+struct Chunk {
+    leaves: [AtomicPtr<AtomicU16>; 8],
+}
+
+#[repr(C)]
+struct Node {
+    chunks: [Chunk; CHUNKS],
+}
+
+static ROOT: [AtomicPtr<Node>; NODES] = [const { AtomicPtr::new(core::ptr::null_mut()) }; NODES];
+
+/// Bytes of address space the map has asked for, for `self_overhead`.
+static MAPPED_BYTES: AtomicUsize = AtomicUsize::new(0);
+
+/// Which of the maps a block belongs to: decided by its layout alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Granule(u8);
+
+impl Granule {
+    /// The largest granule that two blocks of this size and alignment cannot
+    /// share. A block takes up at least its size, and starts at a multiple of
+    /// its alignment.
+    #[inline(always)]
+    pub(crate) const fn of(size: usize, align: usize) -> Self {
+        // 8 at least; then half the logarithm: 8, 16, 64, 256, 1024, 4096.
+        let span = (size | align | 8).ilog2();
+        let class = span / 2 - 1;
+        Self(if class < 5 { class as u8 } else { 5 })
+    }
+
+    #[inline(always)]
+    const fn shift(self) -> u32 {
+        if self.0 == 0 { 3 } else { 2 + 2 * self.0 as u32 }
+    }
+}
+
+/// The entry of an address, if its leaf exists.
+#[inline(always)]
+fn entry(address: usize, granule: Granule) -> Option<&'static AtomicU16> {
+    // Acquire, here and below: pairs with the Release in `leaf_or_map`.
+    let node = ROOT.get(address >> NODE_SHIFT)?.load(Ordering::Acquire);
+    if node.is_null() {
+        return None;
+    }
+    // SAFETY: nodes live for ever; the index is masked to their length.
+    let chunk = unsafe { &(&(*node).chunks)[(address >> CHUNK_SHIFT) % CHUNKS] };
+    let leaf = chunk.leaves[(granule.0 % 8) as usize].load(Ordering::Acquire);
+    if leaf.is_null() {
+        return None;
+    }
+    // SAFETY: a leaf has one entry for every granule of its chunk and lives for
+    // ever.
+    Some(unsafe { &*leaf.add((address & CHUNK_MASK) >> granule.shift()) })
+}
+
+/// Takes the owner of a block out of the map; 0 if it has none.
+#[inline]
+pub(crate) fn take(block: *const u8, granule: Granule) -> u16 {
+    let Some(entry) = entry(block.addr(), granule) else {
+        return 0;
+    };
+    // Relaxed: the block came to this thread from the one that put the owner in,
+    // by something that orders the two.
+    let owner = entry.load(Ordering::Relaxed);
+    if owner != 0 {
+        entry.store(0, Ordering::Relaxed);
+    }
+    owner
+}
+
+/// Puts a block's owner into the map; false if no memory for it could be had.
+#[inline]
+pub(crate) fn put(block: *const u8, granule: Granule, owner: u16) -> bool {
+    let entry = match entry(block.addr(), granule) {
+        Some(entry) => entry,
+        None => match entry_or_map(block.addr(), granule) {
+            Some(entry) => entry,
+            None => return false,
+        },
+    };
+    // Relaxed: as in `take`.
+    entry.store(owner, Ordering::Relaxed);
+    true
+}
+
+#[cold]
+#[inline(never)]
+fn entry_or_map(address: usize, granule: Granule) -> Option<&'static AtomicU16> {
+    let place = ROOT.get(address >> NODE_SHIFT)?;
+    let node = load_or_map(place, size_of::<Node>())?;
+    // SAFETY: as in `entry`.
+    let chunk = unsafe { &(&(*node).chunks)[(address >> CHUNK_SHIFT) % CHUNKS] };
+    let bytes = size_of::<AtomicU16>() << (CHUNK_SHIFT - granule.shift());
+    load_or_map(&chunk.leaves[(granule.0 % 8) as usize], bytes)?;
+    entry(address, granule)
+}
+
+/// The pointer at `place`, mapping zeroed memory for it if it is null.
+fn load_or_map<T>(place: &AtomicPtr<T>, bytes: usize) -> Option<*mut T> {
+    let there = place.load(Ordering::Acquire);
+    if !there.is_null() {
+        return Some(there);
+    }
+    let bytes = bytes.max(os_pages::page_size());
+    let fresh = os_pages::map_zeroed(bytes).cast::<T>();
+    if fresh.is_null() {
+        FAULTS.no_memory_for_tables.raise();
+        return None;
+    }
+    // Release: pairs with the Acquire loads; the zeroes are there first.
+    match place.compare_exchange(core::ptr::null_mut(), fresh, Ordering::AcqRel, Ordering::Acquire)
+    {
+        Ok(_) => {
+            MAPPED_BYTES.fetch_add(bytes, Ordering::Relaxed);
+            Some(fresh)
+        }
+        Err(other) => {
+            // SAFETY: mapped above with this length, seen by nobody.
+            unsafe { os_pages::unmap(fresh.cast(), bytes) };
+            Some(other)
+        }
+    }
+}
+
+/// Bytes of address space the map has taken so far.
+pub(crate) fn mapped_bytes() -> usize {
+    MAPPED_BYTES.load(Ordering::Relaxed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn granules_follow_the_layout() {
+        for (size, align, shift) in [
+            (7, 1, 3),
+            (8, 8, 3),
+            (1, 16, 4),
+            (40, 16, 4),
+            (64, 16, 6),
+            (300, 16, 8),
+            (8, 1024, 10),
+            (1 << 20, 8, 12),
+        ] {
+            assert_eq!(Granule::of(size, align).shift(), shift, "{size} {align}");
+        }
+    }
+
+    #[test]
+    fn a_taken_owner_is_gone_and_neighbours_stay() {
+        let base = 0x6123_4560_0000_usize;
+        let granule = Granule::of(64, 16);
+        for index in 0..100 {
+            let block = core::ptr::without_provenance(base + index * 64);
+            assert_eq!(take(block, granule), 0);
+            assert!(put(block, granule, index as u16 + 1));
+        }
+        for index in 0..100 {
+            let block = core::ptr::without_provenance(base + index * 64);
+            assert_eq!(take(block, granule), index as u16 + 1);
+            assert_eq!(take(block, granule), 0);
+        }
+    }
+
+    #[test]
+    fn an_address_beyond_the_map_is_refused() {
+        let block = core::ptr::without_provenance(usize::MAX & !4095);
+        assert!(!put(block, Granule::of(4096, 8), 7));
+        assert_eq!(take(block, Granule::of(4096, 8)), 0);
+    }
+}

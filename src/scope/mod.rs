@@ -1,0 +1,64 @@
+//! Scopes: which component the running code belongs to.
+
+mod guard;
+mod tag;
+
+pub use guard::ScopeGuard;
+pub use tag::{Tag, TagId};
+
+/// Runs an expression under a tag, or enters the tag until the guard is dropped.
+///
+/// - `scope!("name", expression)` gives the expression's value; every block the
+///   calling thread allocates while it runs belongs to `"name"` until it is
+///   freed, whichever thread or scope frees it. `?`, `return` and `break` work.
+/// - `let _scope = scope!("name");` is the same until the end of the block.
+/// - A [`Tag`] may stand in the place of the name.
+///
+/// `"index/postings"` is a child of `"index"`. Scopes nest: the innermost owns.
+/// A name that is not valid does not compile.
+///
+/// # Cost
+///
+/// The first run at a place looks the name up; every later one is a handful of
+/// instructions (`benches/README.md` has the measured time).
+///
+/// # Concurrency
+///
+/// A scope is the calling thread's. The guard is not `Send`, so it cannot be
+/// held across an `.await` in a future that moves between threads.
+///
+/// # Examples
+///
+/// ```
+/// use heapledger::scope;
+///
+/// let words = scope!("dictionary", vec!["a".to_string(), "b".to_string()]);
+///
+/// fn parse(text: &str) -> Result<Vec<i64>, std::num::ParseIntError> {
+///     let _scope = scope!("parser/numbers");
+///     text.split(' ').map(str::parse).collect()
+/// }
+/// assert_eq!(parse("1 2").unwrap().len() + words.len(), 4);
+/// ```
+///
+/// ```compile_fail
+/// let _scope = heapledger::scope!("a//b");
+/// ```
+#[macro_export]
+macro_rules! scope {
+    ($name:literal $(,)?) => {{
+        static SITE: $crate::Tag = $crate::Tag::new($name);
+        SITE.enter()
+    }};
+    ($name:literal, $body:expr $(,)?) => {{
+        let _scope = $crate::scope!($name);
+        $body
+    }};
+    ($tag:expr $(,)?) => {
+        $tag.enter()
+    };
+    ($tag:expr, $body:expr $(,)?) => {{
+        let _scope = $tag.enter();
+        $body
+    }};
+}
