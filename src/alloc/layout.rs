@@ -17,13 +17,15 @@ use core::alloc::Layout;
 
 use heapledger_alloc_sys::Backend;
 
+use crate::ledger::tag_map;
+
 /// Largest tiny block: two bytes of eight are the owner's.
 pub(crate) const TINY_MAX: usize = 6;
 /// Largest alignment of a tiny block and of one with a header.
 pub(crate) const PLAIN_ALIGN_MAX: usize = 8;
 /// Smallest and (exclusive) largest block that may carry a header.
 const HEADER_MIN: usize = 9;
-const HEADER_END: usize = 512;
+const HEADER_END: usize = tag_map::LARGE_MIN;
 /// A header: the offset of the owner's cell in every shard.
 const HEADER_BYTES: usize = 8;
 

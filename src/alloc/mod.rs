@@ -124,7 +124,7 @@ unsafe impl<B: Backend> GlobalAlloc for Allocator<B> {
         // regime, so the address tells whether there is a header.
         unsafe {
             if align > layout::PLAIN_ALIGN_MAX {
-                return paths::dealloc_mapped(block, size, align, self);
+                return paths::dealloc_aligned(block, size, align, self);
             }
             if !layout::is_header_size(size) {
                 return paths::dealloc_odd(block, size, align, self);

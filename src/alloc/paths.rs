@@ -2,13 +2,14 @@
 //! over-aligned layouts, threads without a shard.
 
 use core::alloc::Layout;
+use core::hint;
 
 use heapledger_alloc_sys::Backend;
 
 use crate::ledger::cell::CELL_BYTES;
 use crate::ledger::fault::FAULTS;
 use crate::ledger::registry::SHARED;
-use crate::ledger::tag_map::{self, Granule};
+use crate::ledger::tag_map::{self, Granule, LARGE_MIN};
 
 use super::layout::{self, Regime, TINY};
 use super::local::{Local, local};
@@ -27,8 +28,35 @@ pub(super) unsafe fn alloc_aligned<B: Backend>(
     align: usize,
     this: &Allocator<B>,
 ) -> *mut u8 {
+    let local = local();
+    if local.tag() != 0 {
+        // SAFETY: the caller's layout.
+        return unsafe { alloc_aligned_scoped(size, align, this) };
+    }
+    if local.spend(size).is_err() {
+        // SAFETY: the caller's layout.
+        return unsafe { this.alloc_slow(layout(size, align), false) };
+    }
+    // SAFETY: the tank was not empty, so there is a shard; the size is not 0.
+    unsafe {
+        local.own_shard().cell(0).book_alloc(size as u64);
+        let block = this.backend.allocate(layout(size, align));
+        if block.is_null() {
+            return take_back(size);
+        }
+        block
+    }
+}
+
+/// `alloc` inside a scope for over-aligned layouts.
+#[inline(never)]
+unsafe fn alloc_aligned_scoped<B: Backend>(
+    size: usize,
+    align: usize,
+    this: &Allocator<B>,
+) -> *mut u8 {
     // SAFETY: the caller's layout.
-    unsafe { alloc_mapped(size, align, this) }
+    unsafe { alloc_in_map(size, align, Granule::of(size, align), this) }
 }
 
 /// `alloc` for tiny layouts.
@@ -72,10 +100,14 @@ pub(super) unsafe fn alloc_scoped<B: Backend>(
     }
     // Inside a scope the fuel sinks below zero by what is asked for; it is
     // brought back where a request can be large, so that it never wraps.
-    if !layout::is_header_size(size) {
+    if size >= LARGE_MIN {
         local.keep_fuel_empty();
         // SAFETY: the caller's layout.
-        return unsafe { alloc_mapped(size, align, this) };
+        return unsafe { alloc_large(size, align, this) };
+    }
+    if !layout::is_header_size(size) {
+        // SAFETY: the caller's layout.
+        return unsafe { alloc_word(size, align, this) };
     }
     if local.spend(size).is_err() {
         // SAFETY: the caller's layout.
@@ -93,23 +125,70 @@ pub(super) unsafe fn alloc_scoped<B: Backend>(
     }
 }
 
-/// `alloc` for blocks whose owner, if there is one, is kept in the map.
+/// `alloc` inside a scope for large blocks.
 #[inline(never)]
-unsafe fn alloc_mapped<B: Backend>(size: usize, align: usize, this: &Allocator<B>) -> *mut u8 {
+unsafe fn alloc_large<B: Backend>(size: usize, align: usize, this: &Allocator<B>) -> *mut u8 {
+    // SAFETY: the caller's layout, not over-aligned.
+    unsafe {
+        hint::assert_unchecked(align <= layout::PLAIN_ALIGN_MAX);
+        alloc_in_map(size, align, Granule::Large, this)
+    }
+}
+
+/// `alloc` inside a scope for blocks of 7 and 8 bytes.
+#[inline(never)]
+unsafe fn alloc_word<B: Backend>(size: usize, align: usize, this: &Allocator<B>) -> *mut u8 {
+    // SAFETY: the caller's layout, not over-aligned.
+    unsafe {
+        hint::assert_unchecked(align <= layout::PLAIN_ALIGN_MAX);
+        alloc_in_map(size, align, Granule::Word, this)
+    }
+}
+
+/// `alloc` for blocks whose owner, if there is one, is kept in the map.
+#[inline(always)]
+unsafe fn alloc_in_map<B: Backend>(
+    size: usize,
+    align: usize,
+    granule: Granule,
+    this: &Allocator<B>,
+) -> *mut u8 {
     let local = local();
     if local.spend(size).is_err() {
         // SAFETY: the caller's layout.
         return unsafe { this.alloc_slow(layout(size, align), false) };
     }
-    let layout = layout(size, align);
-    // SAFETY: the size is not 0.
-    let block = unsafe { this.backend.allocate(layout) };
-    if block.is_null() {
-        return refused();
+    // SAFETY: the tank was not empty, so there is a shard; the tag is an offset;
+    // the size is not 0.
+    unsafe {
+        local.own_shard().cell_at(local.tag()).book_alloc(size as u64);
+        let block = this.backend.allocate(layout(size, align));
+        if block.is_null() {
+            return take_back(size);
+        }
+        let tag = local.tag();
+        if tag == 0 || tag_map::put_where_mapped(block, granule, id(tag)) {
+            return block;
+        }
+        record_slow(block, size, granule)
     }
-    let owner = record_in_map(block, layout, local.tag());
-    // SAFETY: the tank was not empty, so there is a shard; owners are offsets.
-    unsafe { local.own_shard().cell_at(owner) }.book_alloc(size as u64);
+}
+
+/// Records the current tag where the map has no leaf yet, or books the block to
+/// nobody if there is no memory for one.
+#[cold]
+#[inline(never)]
+fn record_slow(block: *mut u8, size: usize, granule: Granule) -> *mut u8 {
+    let local = local();
+    let tag = local.tag();
+    if !tag_map::put(block, granule, id(tag)) {
+        FAULTS.blocks_without_owner.raise();
+        if let Some(shard) = local.shard() {
+            // SAFETY: tags are offsets.
+            unsafe { shard.cell_at(tag) }.take_back_alloc(size as u64);
+            shard.cell(0).book_alloc(size as u64);
+        }
+    }
     block
 }
 
@@ -124,28 +203,19 @@ pub(super) unsafe fn alloc_zeroed<B: Backend>(
     unsafe { this.alloc_recorded(layout(size, align), true) }
 }
 
-/// `dealloc` for blocks whose owner, if there is one, is kept in the map.
+/// `dealloc` for over-aligned blocks.
 #[inline(never)]
-pub(super) unsafe fn dealloc_mapped<B: Backend>(
+pub(super) unsafe fn dealloc_aligned<B: Backend>(
     block: *mut u8,
     size: usize,
     align: usize,
     this: &Allocator<B>,
 ) {
-    let layout = layout(size, align);
-    // SAFETY, to the end: the caller's block and layout; owners are offsets; the
-    // map regime adds nothing to a block.
-    let Some(shard) = local().shard() else {
-        return unsafe { dealloc_slow(block, size, align, this) };
-    };
-    let owner = take_from_map(block, layout);
-    unsafe {
-        shard.cell_at(owner).book_free(size as u64);
-        this.backend.free(block, layout);
-    }
+    // SAFETY: the caller's block and layout.
+    unsafe { dealloc_in_map(block, size, align, Granule::of(size, align), this) }
 }
 
-/// `dealloc` for tiny blocks and for those of the map that are not over-aligned.
+/// `dealloc` for tiny, word-sized and large blocks that are not over-aligned.
 #[inline(never)]
 pub(super) unsafe fn dealloc_odd<B: Backend>(
     block: *mut u8,
@@ -156,15 +226,40 @@ pub(super) unsafe fn dealloc_odd<B: Backend>(
     // SAFETY, to the end: the caller's block and layout; a live tiny block has
     // its owner behind its data, and came from the backend as TINY.
     unsafe {
+        hint::assert_unchecked(align <= layout::PLAIN_ALIGN_MAX);
+        if size >= LARGE_MIN {
+            return dealloc_in_map(block, size, align, Granule::Large, this);
+        }
         if size > layout::TINY_MAX {
-            return dealloc_mapped(block, size, align, this);
+            return dealloc_in_map(block, size, align, Granule::Word, this);
         }
         let Some(shard) = local().shard() else {
             return dealloc_slow(block, size, align, this);
         };
-        let owner = u32::from(layout::tiny_owner(block).read()) * CELL_BYTES;
+        let owner = offset(layout::tiny_owner(block).read());
         shard.cell_at(owner).book_free(size as u64);
         this.backend.free(block, TINY);
+    }
+}
+
+/// `dealloc` for blocks whose owner, if there is one, is kept in the map.
+#[inline(always)]
+unsafe fn dealloc_in_map<B: Backend>(
+    block: *mut u8,
+    size: usize,
+    align: usize,
+    granule: Granule,
+    this: &Allocator<B>,
+) {
+    // SAFETY, to the end: the caller's block and layout; owners are offsets; the
+    // map adds nothing to a block.
+    unsafe {
+        let Some(shard) = local().shard() else {
+            return dealloc_slow(block, size, align, this);
+        };
+        let owner = offset(tag_map::take(block, granule));
+        shard.cell_at(owner).book_free(size as u64);
+        this.backend.free(block, layout(size, align));
     }
 }
 
@@ -193,6 +288,18 @@ pub(super) unsafe fn dealloc_slow<B: Backend>(
         book_free(local(), owner, size);
         this.backend.free(base, inner);
     }
+}
+
+/// The offset of a tag's cell, from its id.
+#[inline(always)]
+pub(super) fn offset(id: u16) -> u32 {
+    u32::from(id) * CELL_BYTES
+}
+
+/// The id of a tag, from the offset of its cell.
+#[inline(always)]
+fn id(offset: u32) -> u16 {
+    (offset / CELL_BYTES) as u16
 }
 
 #[inline(always)]
@@ -256,7 +363,7 @@ impl<B: Backend> Allocator<B> {
                 let block = get(TINY);
                 if !block.is_null() {
                     // SAFETY: allocated with TINY.
-                    unsafe { layout::tiny_owner(block).write((owner / CELL_BYTES) as u16) };
+                    unsafe { layout::tiny_owner(block).write(id(owner)) };
                 }
                 Placed { block, owner }
             }
@@ -306,7 +413,7 @@ pub(super) fn record_in_map(block: *mut u8, layout: Layout, owner: u32) -> u32 {
         return owner;
     }
     let granule = Granule::of(layout.size(), layout.align());
-    if tag_map::put(block, granule, (owner / CELL_BYTES) as u16) {
+    if tag_map::put(block, granule, id(owner)) {
         owner
     } else {
         FAULTS.blocks_without_owner.raise();
@@ -318,7 +425,7 @@ pub(super) fn record_in_map(block: *mut u8, layout: Layout, owner: u32) -> u32 {
 #[inline(always)]
 pub(super) fn take_from_map(block: *mut u8, layout: Layout) -> u32 {
     let granule = Granule::of(layout.size(), layout.align());
-    u32::from(tag_map::take(block, granule)) * CELL_BYTES
+    offset(tag_map::take(block, granule))
 }
 
 /// Books a block, in the thread's shard or in the shared one.

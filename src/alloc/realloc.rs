@@ -8,12 +8,10 @@ use core::alloc::Layout;
 
 use heapledger_alloc_sys::Backend;
 
-use crate::ledger::cell::CELL_BYTES;
-
 use super::Allocator;
 use super::layout::{self, Regime, TINY};
 use super::local::{Local, local};
-use super::paths::{Placed, book_alloc, book_free, record_in_map, refused, take_from_map};
+use super::paths::{Placed, book_alloc, book_free, offset, record_in_map, refused, take_from_map};
 
 /// `realloc` for every layout.
 #[inline(never)]
@@ -74,7 +72,7 @@ impl<B: Backend> Allocator<B> {
     #[inline(never)]
     unsafe fn regrow_tiny(&self, block: *mut u8, old: Layout, new: Layout) -> (u32, Placed) {
         // SAFETY: a live tiny block has its owner behind its data.
-        let owner = u32::from(unsafe { layout::tiny_owner(block).read() }) * CELL_BYTES;
+        let owner = offset(unsafe { layout::tiny_owner(block).read() });
         if Regime::of(new) == Regime::Tiny {
             // All tiny blocks are of one size.
             return (owner, Placed { block, owner });

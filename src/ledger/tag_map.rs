@@ -1,12 +1,12 @@
 //! The tag map: the owners of blocks that cannot carry a record.
 //!
-//! Keyed by address, with a granule that grows with the block: two blocks of at
-//! least g bytes never start in the same g bytes, and `dealloc` knows the size,
-//! so one entry of two bytes per g bytes of address space is enough (0.2 % at
-//! 1 KiB). Three levels, like a page table: a root in zeroed static memory (4 GiB
-//! an entry), nodes (2 MiB an entry), leaves by granule. A leaf exists only where
-//! something was tagged; everywhere else a lookup ends at the first or second
-//! null.
+//! Keyed by address, with a granule that depends on the block's layout: two
+//! blocks of at least g bytes never start in the same g bytes, and `dealloc`
+//! knows the layout, so one entry of two bytes per g bytes of address space is
+//! enough (0.4 % at 512 bytes). Three levels, like a page table: a root in zeroed
+//! static memory (4 GiB an entry), nodes (2 MiB an entry), leaves by granule. A
+//! leaf exists only where something was tagged; everywhere else a lookup ends at
+//! the first or second null.
 //!
 //! Invariant: an entry is not zero exactly while a tagged block of that granule
 //! starts there. The owner is taken out *before* the block goes back to the
@@ -26,10 +26,10 @@ const NODES: usize = if ADDRESS_BITS > NODE_SHIFT { 1 << (ADDRESS_BITS - NODE_SH
 const CHUNKS: usize = 1 << (NODE_SHIFT - CHUNK_SHIFT);
 const CHUNK_MASK: usize = (1 << CHUNK_SHIFT) - 1;
 
-/// Leaves of one chunk, by granule; eight of them fill a cache line.
-#[repr(C, align(64))]
+/// Leaves of one chunk, by granule.
+#[repr(C, align(32))]
 struct Chunk {
-    leaves: [AtomicPtr<AtomicU16>; 8],
+    leaves: [AtomicPtr<AtomicU16>; 4],
 }
 
 #[repr(C)]
@@ -44,23 +44,39 @@ static MAPPED_BYTES: AtomicUsize = AtomicUsize::new(0);
 
 /// Which of the maps a block belongs to: decided by its layout alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Granule(u8);
+pub(crate) enum Granule {
+    /// Blocks of 7 and 8 bytes.
+    Word,
+    /// Small blocks aligned to 16 and more.
+    Quantum,
+    /// Blocks of 512 bytes and more, or so aligned.
+    Large,
+}
+
+/// Smallest block of the large granule.
+pub(crate) const LARGE_MIN: usize = 1 << Granule::Large.shift();
 
 impl Granule {
-    /// The largest granule that two blocks of this size and alignment cannot
-    /// share. A block takes up at least its size, and starts at a multiple of
-    /// its alignment.
+    /// The largest granule that two blocks of this layout cannot share: a block
+    /// takes up at least its size, and starts at a multiple of its alignment.
     #[inline(always)]
     pub(crate) const fn of(size: usize, align: usize) -> Self {
-        // 8 at least; then half the logarithm: 8, 16, 64, 256, 1024, 4096.
-        let span = (size | align | 8).ilog2();
-        let class = span / 2 - 1;
-        Self(if class < 5 { class as u8 } else { 5 })
+        if size >= LARGE_MIN || align >= LARGE_MIN {
+            Self::Large
+        } else if size >= 16 || align >= 16 {
+            Self::Quantum
+        } else {
+            Self::Word
+        }
     }
 
     #[inline(always)]
     const fn shift(self) -> u32 {
-        if self.0 == 0 { 3 } else { 2 + 2 * self.0 as u32 }
+        match self {
+            Self::Word => 3,
+            Self::Quantum => 4,
+            Self::Large => 9,
+        }
     }
 }
 
@@ -74,7 +90,7 @@ fn entry(address: usize, granule: Granule) -> Option<&'static AtomicU16> {
     }
     // SAFETY: nodes live for ever; the index is masked to their length.
     let chunk = unsafe { &(&(*node).chunks)[(address >> CHUNK_SHIFT) % CHUNKS] };
-    let leaf = chunk.leaves[(granule.0 % 8) as usize].load(Ordering::Acquire);
+    let leaf = chunk.leaves[granule as usize].load(Ordering::Acquire);
     if leaf.is_null() {
         return None;
     }
@@ -98,31 +114,40 @@ pub(crate) fn take(block: *const u8, granule: Granule) -> u16 {
     owner
 }
 
+/// Puts a block's owner into the map if its leaf exists.
+#[inline(always)]
+pub(crate) fn put_where_mapped(block: *const u8, granule: Granule, owner: u16) -> bool {
+    match entry(block.addr(), granule) {
+        Some(entry) => {
+            // Relaxed: as in `take`.
+            entry.store(owner, Ordering::Relaxed);
+            true
+        }
+        None => false,
+    }
+}
+
 /// Puts a block's owner into the map; false if no memory for it could be had.
 #[inline]
 pub(crate) fn put(block: *const u8, granule: Granule, owner: u16) -> bool {
-    let entry = match entry(block.addr(), granule) {
-        Some(entry) => entry,
-        None => match entry_or_map(block.addr(), granule) {
-            Some(entry) => entry,
-            None => return false,
-        },
-    };
-    // Relaxed: as in `take`.
-    entry.store(owner, Ordering::Relaxed);
-    true
+    put_where_mapped(block, granule, owner)
+        || (map_leaf(block.addr(), granule) && put_where_mapped(block, granule, owner))
 }
 
+/// Maps the leaf of an address, and the node above it.
 #[cold]
 #[inline(never)]
-fn entry_or_map(address: usize, granule: Granule) -> Option<&'static AtomicU16> {
-    let place = ROOT.get(address >> NODE_SHIFT)?;
-    let node = load_or_map(place, size_of::<Node>())?;
+fn map_leaf(address: usize, granule: Granule) -> bool {
+    let Some(place) = ROOT.get(address >> NODE_SHIFT) else {
+        return false;
+    };
+    let Some(node) = load_or_map(place, size_of::<Node>()) else {
+        return false;
+    };
     // SAFETY: as in `entry`.
     let chunk = unsafe { &(&(*node).chunks)[(address >> CHUNK_SHIFT) % CHUNKS] };
     let bytes = size_of::<AtomicU16>() << (CHUNK_SHIFT - granule.shift());
-    load_or_map(&chunk.leaves[(granule.0 % 8) as usize], bytes)?;
-    entry(address, granule)
+    load_or_map(&chunk.leaves[granule as usize], bytes).is_some()
 }
 
 /// The pointer at `place`, mapping zeroed memory for it if it is null.
@@ -167,11 +192,11 @@ mod tests {
             (7, 1, 3),
             (8, 8, 3),
             (1, 16, 4),
-            (40, 16, 4),
-            (64, 16, 6),
-            (300, 16, 8),
-            (8, 1024, 10),
-            (1 << 20, 8, 12),
+            (300, 16, 4),
+            (511, 256, 4),
+            (512, 8, 9),
+            (8, 1024, 9),
+            (1 << 20, 8, 9),
         ] {
             assert_eq!(Granule::of(size, align).shift(), shift, "{size} {align}");
         }
