@@ -87,9 +87,10 @@ pub(crate) const fn plain<B: Backend>(layout: Layout) -> Layout {
 /// The layout asked of the backend for a tagged block with a header.
 #[inline(always)]
 pub(crate) const fn with_header(layout: Layout) -> Layout {
+    let size = layout.size().wrapping_add(HEADER_BYTES);
     // SAFETY: 16 is a power of two, and the size is below 520. It is at least
     // 17, so jemalloc needs no alignment flag for it.
-    unsafe { Layout::from_size_align_unchecked(layout.size() + HEADER_BYTES, 16) }
+    unsafe { Layout::from_size_align_unchecked(size, 16) }
 }
 
 /// Whether a block of the header regime is tagged.
@@ -118,6 +119,17 @@ pub(crate) unsafe fn header_base(block: *mut u8) -> *mut u8 {
 pub(crate) unsafe fn read_header(base: *const u8) -> u32 {
     // SAFETY: 16-byte aligned, written by `write_header` (caller).
     unsafe { base.cast::<u32>().read() }
+}
+
+/// The user's address, from the start of the backend's block.
+///
+/// # Safety
+///
+/// - `base` is a block with a header.
+#[inline(always)]
+pub(crate) unsafe fn behind_header(base: *mut u8) -> *mut u8 {
+    // SAFETY: the block is longer than its header (caller).
+    unsafe { base.add(HEADER_BYTES) }
 }
 
 /// Writes the offset of the owner's cell; returns the user's address.

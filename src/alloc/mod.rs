@@ -4,6 +4,23 @@
 //! a block decides how its owner is kept (`layout`); the thread's state decides
 //! where it is counted (`local`).
 
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects
+    )
+)]
+
 pub(crate) mod exit;
 pub(crate) mod install;
 mod layout;
@@ -91,8 +108,8 @@ unsafe impl<B: Backend> GlobalAlloc for Allocator<B> {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let (size, align) = (layout.size(), layout.align());
-        // SAFETY, for the calls of this function: the caller's layout, as it
-        // came; the first two conditions leave a plain layout.
+        // SAFETY: every call gets the caller's layout, as it came; the first two
+        // conditions leave a plain layout, with fuel there is a shard.
         unsafe {
             if align > layout::PLAIN_ALIGN_MAX {
                 return paths::alloc_aligned(size, align, self);
@@ -119,9 +136,9 @@ unsafe impl<B: Backend> GlobalAlloc for Allocator<B> {
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         let (size, align) = (layout.size(), layout.align());
-        // SAFETY, for the calls of this function: the caller's block and layout,
-        // as they came; past the two conditions the layout is one of the header
-        // regime, so the address tells whether there is a header.
+        // SAFETY: every call gets the caller's block and layout, as they came;
+        // past the two conditions the layout is one of the header regime, so the
+        // address tells whether there is a header.
         unsafe {
             if align > layout::PLAIN_ALIGN_MAX {
                 return paths::dealloc_aligned(block, size, align, self);

@@ -55,8 +55,14 @@ unsafe fn alloc_aligned_scoped<B: Backend>(
     align: usize,
     this: &Allocator<B>,
 ) -> *mut u8 {
-    // SAFETY: the caller's layout.
-    unsafe { alloc_in_map(size, align, Granule::of(size, align), this) }
+    // SAFETY: the caller's layout, over-aligned.
+    unsafe {
+        hint::assert_unchecked(align > layout::PLAIN_ALIGN_MAX);
+        match Granule::of(size, align) {
+            Granule::Large => alloc_in_map(size, align, Granule::Large, this),
+            other => alloc_in_map(size, align, other, this),
+        }
+    }
 }
 
 /// `alloc` for tiny layouts.
@@ -211,8 +217,14 @@ pub(super) unsafe fn dealloc_aligned<B: Backend>(
     align: usize,
     this: &Allocator<B>,
 ) {
-    // SAFETY: the caller's block and layout.
-    unsafe { dealloc_in_map(block, size, align, Granule::of(size, align), this) }
+    // SAFETY: the caller's block and layout, over-aligned.
+    unsafe {
+        hint::assert_unchecked(align > layout::PLAIN_ALIGN_MAX);
+        match Granule::of(size, align) {
+            Granule::Large => dealloc_in_map(block, size, align, Granule::Large, this),
+            other => dealloc_in_map(block, size, align, other, this),
+        }
+    }
 }
 
 /// `dealloc` for tiny, word-sized and large blocks that are not over-aligned.
@@ -223,8 +235,8 @@ pub(super) unsafe fn dealloc_odd<B: Backend>(
     align: usize,
     this: &Allocator<B>,
 ) {
-    // SAFETY, to the end: the caller's block and layout; a live tiny block has
-    // its owner behind its data, and came from the backend as TINY.
+    // SAFETY: the caller's block and layout; a live tiny block has its owner
+    // behind its data, and came from the backend as TINY.
     unsafe {
         hint::assert_unchecked(align <= layout::PLAIN_ALIGN_MAX);
         if size >= LARGE_MIN {
@@ -251,8 +263,8 @@ unsafe fn dealloc_in_map<B: Backend>(
     granule: Granule,
     this: &Allocator<B>,
 ) {
-    // SAFETY, to the end: the caller's block and layout; owners are offsets; the
-    // map adds nothing to a block.
+    // SAFETY: the caller's block and layout; owners are offsets; the map adds
+    // nothing to a block.
     unsafe {
         let Some(shard) = local().shard() else {
             return dealloc_slow(block, size, align, this);
@@ -293,7 +305,7 @@ pub(super) unsafe fn dealloc_slow<B: Backend>(
 /// The offset of a tag's cell, from its id.
 #[inline(always)]
 pub(super) fn offset(id: u16) -> u32 {
-    u32::from(id) * CELL_BYTES
+    u32::from(id).wrapping_mul(CELL_BYTES)
 }
 
 /// The id of a tag, from the offset of its cell.

@@ -31,7 +31,7 @@ pub(super) unsafe fn realloc<B: Backend>(
         )
     };
     let from = Regime::of(old);
-    // SAFETY, for all three: the caller's block, its regime as computed.
+    // SAFETY: for all three, the caller's block, its regime as computed.
     let (owner, placed) = unsafe {
         match from {
             Regime::Header if layout::has_header(block) => this.regrow_header(block, old, new),
@@ -65,8 +65,8 @@ impl<B: Backend> Allocator<B> {
         if base.is_null() {
             return (owner, Placed { block: base, owner });
         }
-        // SAFETY: the block is at least as long as its header.
-        (owner, Placed { block: unsafe { base.add(block_offset()) }, owner })
+        // SAFETY: the block has its header.
+        (owner, Placed { block: unsafe { layout::behind_header(base) }, owner })
     }
 
     #[inline(never)]
@@ -141,11 +141,6 @@ impl<B: Backend> Allocator<B> {
         unsafe { self.backend.free(base, inner) };
         placed
     }
-}
-
-/// Bytes from the start of a backend block to the user's data behind the header.
-const fn block_offset() -> usize {
-    layout::with_header(TINY).size() - TINY.size()
 }
 
 /// Whether the backend was, and will be, asked for the same alignment.

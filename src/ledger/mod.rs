@@ -6,9 +6,14 @@
 //! formats, or waits on another thread; memory for tables comes from the
 //! operating system. Nothing here knows a backend or an exporter.
 
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
+
 pub(crate) mod cell;
 #[cfg(not(loom))]
 pub(crate) mod fault;
+// Runs at compile time or outside the hook.
+#[allow(clippy::indexing_slicing)]
 pub(crate) mod name;
 #[cfg(not(loom))]
 pub(crate) mod peak;

@@ -7,6 +7,7 @@
 //! were in flight while the read ran.
 
 use super::cell::Counts;
+use super::family::Family;
 use super::registry::{self, TAGS};
 use super::shard::Shard;
 
@@ -22,17 +23,34 @@ pub(crate) fn tag(id: u16) -> Counts {
     sum
 }
 
-/// Sums over all shards of the tags `0..out.len()`, one entry each.
-pub(crate) fn tags_into(out: &mut [Counts]) {
-    out.fill(Counts::default());
+/// Sums of one tag over all shards: its own, and those of its whole family.
+pub(crate) fn tag_and_family(id: u16) -> (Counts, Counts) {
+    let family = Family::of(id);
+    let (mut own, mut all) = (Counts::default(), Counts::default());
+    for shard in registry::all_shards() {
+        shard.cell(id).read_freed(&mut own);
+        family.ids().for_each(|id| shard.cell(id).read_freed(&mut all));
+    }
+    for shard in registry::all_shards() {
+        // The family first: what it has then includes what `own` gets here, or
+        // the two would have to be read at one instant.
+        shard.cell(id).read_allocated(&mut own);
+        family.ids().for_each(|id| shard.cell(id).read_allocated(&mut all));
+    }
+    (own, own.plus(&all))
+}
+
+/// Sums over all shards of the tags `0..out.len()`, one entry each; `counts`
+/// finds the sum in an entry, which starts at zero.
+pub(crate) fn tags_into<T>(out: &mut [T], counts: impl Fn(&mut T) -> &mut Counts) {
     for shard in registry::all_shards() {
         for (cell, sum) in shard.cells().iter().zip(out.iter_mut()) {
-            cell.read_freed(sum);
+            cell.read_freed(counts(sum));
         }
     }
     for shard in registry::all_shards() {
         for (cell, sum) in shard.cells().iter().zip(out.iter_mut()) {
-            cell.read_allocated(sum);
+            cell.read_allocated(counts(sum));
         }
     }
 }
@@ -46,12 +64,8 @@ pub(crate) fn tags_len() -> usize {
 pub(crate) fn total() -> Counts {
     let len = tags_len();
     let mut sum = Counts::default();
-    for shard in registry::all_shards() {
-        shard.cells().iter().take(len).for_each(|cell| cell.read_freed(&mut sum));
-    }
-    for shard in registry::all_shards() {
-        shard.cells().iter().take(len).for_each(|cell| cell.read_allocated(&mut sum));
-    }
+    registry::all_shards().for_each(|shard| freed(shard, len, &mut sum));
+    registry::all_shards().for_each(|shard| allocated(shard, len, &mut sum));
     sum
 }
 
@@ -59,7 +73,17 @@ pub(crate) fn total() -> Counts {
 pub(crate) fn shard(shard: &Shard) -> Counts {
     let len = tags_len();
     let mut sum = Counts::default();
-    shard.cells().iter().take(len).for_each(|cell| cell.read_freed(&mut sum));
-    shard.cells().iter().take(len).for_each(|cell| cell.read_allocated(&mut sum));
+    freed(shard, len, &mut sum);
+    allocated(shard, len, &mut sum);
     sum
+}
+
+/// Adds the freed halves of one shard's first `len` tags.
+pub(crate) fn freed(shard: &Shard, len: usize, sum: &mut Counts) {
+    shard.cells().iter().take(len).for_each(|cell| cell.read_freed(sum));
+}
+
+/// Adds the allocated halves of one shard's first `len` tags.
+pub(crate) fn allocated(shard: &Shard, len: usize, sum: &mut Counts) {
+    shard.cells().iter().take(len).for_each(|cell| cell.read_allocated(sum));
 }

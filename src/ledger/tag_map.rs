@@ -37,6 +37,14 @@ struct Node {
     chunks: [Chunk; CHUNKS],
 }
 
+impl Node {
+    /// The place of a leaf; always there, the index being masked.
+    #[inline(always)]
+    fn leaf(&self, address: usize, granule: Granule) -> Option<&AtomicPtr<AtomicU16>> {
+        self.chunks.get((address >> CHUNK_SHIFT) % CHUNKS)?.leaves.get(granule as usize)
+    }
+}
+
 static ROOT: [AtomicPtr<Node>; NODES] = [const { AtomicPtr::new(core::ptr::null_mut()) }; NODES];
 
 /// Bytes of address space the map has asked for, for `self_overhead`.
@@ -88,9 +96,8 @@ fn entry(address: usize, granule: Granule) -> Option<&'static AtomicU16> {
     if node.is_null() {
         return None;
     }
-    // SAFETY: nodes live for ever; the index is masked to their length.
-    let chunk = unsafe { &(&(*node).chunks)[(address >> CHUNK_SHIFT) % CHUNKS] };
-    let leaf = chunk.leaves[granule as usize].load(Ordering::Acquire);
+    // SAFETY: nodes live for ever.
+    let leaf = unsafe { &*node }.leaf(address, granule)?.load(Ordering::Acquire);
     if leaf.is_null() {
         return None;
     }
@@ -144,10 +151,10 @@ fn map_leaf(address: usize, granule: Granule) -> bool {
     let Some(node) = load_or_map(place, size_of::<Node>()) else {
         return false;
     };
-    // SAFETY: as in `entry`.
-    let chunk = unsafe { &(&(*node).chunks)[(address >> CHUNK_SHIFT) % CHUNKS] };
     let bytes = size_of::<AtomicU16>() << (CHUNK_SHIFT - granule.shift());
-    load_or_map(&chunk.leaves[granule as usize], bytes).is_some()
+    // SAFETY: nodes live for ever.
+    let leaf = unsafe { &*node }.leaf(address, granule);
+    leaf.is_some_and(|leaf| load_or_map(leaf, bytes).is_some())
 }
 
 /// The pointer at `place`, mapping zeroed memory for it if it is null.

@@ -117,8 +117,8 @@ fn armed_again_by_the_destructor() {
 fn a_race_for_the_key_leaves_one() {
     const ROUNDS: usize = 256;
     const THREADS: usize = 8;
-    for _ in 0..ROUNDS {
-        let key: &'static ExitKey = Box::leak(Box::default());
+    static KEYS: [ExitKey; ROUNDS] = [const { ExitKey::new() }; ROUNDS];
+    for key in &KEYS {
         let log = Arc::new(Log::default());
         let start = Arc::new(Barrier::new(THREADS));
         let threads: Vec<_> = (0..THREADS)
