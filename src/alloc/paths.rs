@@ -104,16 +104,9 @@ pub(super) unsafe fn alloc_scoped<B: Backend>(
         // SAFETY: the caller's layout.
         return unsafe { this.alloc_slow(layout(size, align), false) };
     }
-    // Inside a scope the fuel sinks below zero by what is asked for; it is
-    // brought back where a request can be large, so that it never wraps.
-    if size >= LARGE_MIN {
-        local.keep_fuel_empty();
-        // SAFETY: the caller's layout.
-        return unsafe { alloc_large(size, align, this) };
-    }
     if !layout::is_header_size(size) {
         // SAFETY: the caller's layout.
-        return unsafe { alloc_word(size, align, this) };
+        return unsafe { alloc_scoped_odd(size, align, this) };
     }
     if local.spend(size).is_err() {
         // SAFETY: the caller's layout.
@@ -123,31 +116,29 @@ pub(super) unsafe fn alloc_scoped<B: Backend>(
     // the size is not 0, and the block is allocated with room for the header.
     unsafe {
         local.own_shard().cell_at(tag).book_alloc(size as u64);
+        let header = layout::header(tag, size);
         let base = this.backend.allocate(layout::with_header(layout(size, align)));
         if base.is_null() {
-            return take_back(size);
+            return take_back(layout::size_of_header(header));
         }
-        layout::write_header(base, tag)
+        layout::write_header(base, header)
     }
 }
 
-/// `alloc` inside a scope for large blocks.
+/// `alloc` inside a scope for large and for word-sized blocks.
 #[inline(never)]
-unsafe fn alloc_large<B: Backend>(size: usize, align: usize, this: &Allocator<B>) -> *mut u8 {
+unsafe fn alloc_scoped_odd<B: Backend>(size: usize, align: usize, this: &Allocator<B>) -> *mut u8 {
+    // Inside a scope the fuel sinks below zero by what is asked for; it is
+    // brought back where a request can be large, so that it never wraps.
+    local().keep_fuel_empty();
     // SAFETY: the caller's layout, not over-aligned.
     unsafe {
         hint::assert_unchecked(align <= layout::PLAIN_ALIGN_MAX);
-        alloc_in_map(size, align, Granule::Large, this)
-    }
-}
-
-/// `alloc` inside a scope for blocks of 7 and 8 bytes.
-#[inline(never)]
-unsafe fn alloc_word<B: Backend>(size: usize, align: usize, this: &Allocator<B>) -> *mut u8 {
-    // SAFETY: the caller's layout, not over-aligned.
-    unsafe {
-        hint::assert_unchecked(align <= layout::PLAIN_ALIGN_MAX);
-        alloc_in_map(size, align, Granule::Word, this)
+        if size >= LARGE_MIN {
+            alloc_in_map(size, align, Granule::Large, this)
+        } else {
+            alloc_in_map(size, align, Granule::Word, this)
+        }
     }
 }
 
@@ -385,7 +376,8 @@ impl<B: Backend> Allocator<B> {
                     return Placed { block: base, owner };
                 }
                 // SAFETY: allocated with room for the header.
-                Placed { block: unsafe { layout::write_header(base, owner) }, owner }
+                let header = layout::header(owner, layout.size());
+                Placed { block: unsafe { layout::write_header(base, header) }, owner }
             }
             Regime::Header => Placed { block: get(layout::plain::<B>(layout)), owner },
             Regime::Map => {

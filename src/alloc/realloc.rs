@@ -65,8 +65,9 @@ impl<B: Backend> Allocator<B> {
         if base.is_null() {
             return (owner, Placed { block: base, owner });
         }
-        // SAFETY: the block has its header.
-        (owner, Placed { block: unsafe { layout::behind_header(base) }, owner })
+        let header = layout::header(owner, new.size());
+        // SAFETY: the block has room for its header.
+        (owner, Placed { block: unsafe { layout::write_header(base, header) }, owner })
     }
 
     #[inline(never)]
