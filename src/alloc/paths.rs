@@ -375,8 +375,8 @@ impl<B: Backend> Allocator<B> {
                 if base.is_null() {
                     return Placed { block: base, owner };
                 }
-                // SAFETY: allocated with room for the header.
                 let header = layout::header(owner, layout.size());
+                // SAFETY: allocated with room for the header.
                 Placed { block: unsafe { layout::write_header(base, header) }, owner }
             }
             Regime::Header => Placed { block: get(layout::plain::<B>(layout)), owner },
