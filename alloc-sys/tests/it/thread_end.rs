@@ -6,7 +6,7 @@
 use core::ffi::c_void;
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier, Mutex};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use heapledger_alloc_sys::thread_exit::ExitKey;
@@ -111,21 +111,38 @@ fn armed_again_by_the_destructor() {
     assert_eq!(CALLS.load(Ordering::Relaxed), 3);
 }
 
-/// Threads that create the key at the same moment agree on one, and the losers'
-/// are deleted: a process has 1,024 keys, and this would use up twice as many.
+/// The number of the next key that the process would create: the lowest free one.
+fn next_key() -> usize {
+    let mut key: libc::pthread_key_t = 0;
+    // SAFETY: `key` is valid for a write.
+    assert_eq!(unsafe { libc::pthread_key_create(&raw mut key, None) }, 0);
+    // SAFETY: created above and used by nobody.
+    assert_eq!(unsafe { libc::pthread_key_delete(key) }, 0);
+    key as usize
+}
+
+/// Threads that create the key at the same moment agree on one, and the losers
+/// delete theirs: a process has 1,024 keys.
 #[test]
 fn a_race_for_the_key_leaves_one() {
     const ROUNDS: usize = 256;
-    const THREADS: usize = 8;
+    const THREADS: usize = 4;
+    // What the other tests of this program may create meanwhile.
+    const OTHER_KEYS: usize = 8;
     static KEYS: [ExitKey; ROUNDS] = [const { ExitKey::new() }; ROUNDS];
+    let first = next_key();
     for key in &KEYS {
         let log = Arc::new(Log::default());
-        let start = Arc::new(Barrier::new(THREADS));
+        let waiting = Arc::new(AtomicUsize::new(THREADS));
         let threads: Vec<_> = (0..THREADS)
             .map(|_| {
-                let (log, start) = (Arc::clone(&log), Arc::clone(&start));
+                let (log, waiting) = (Arc::clone(&log), Arc::clone(&waiting));
                 thread::spawn(move || {
-                    start.wait();
+                    // Spinning: a barrier would wake one thread after another.
+                    waiting.fetch_sub(1, Ordering::Relaxed);
+                    while waiting.load(Ordering::Relaxed) != 0 {
+                        core::hint::spin_loop();
+                    }
                     assert!(arm(key, &log), "no key left");
                 })
             })
@@ -133,4 +150,6 @@ fn a_race_for_the_key_leaves_one() {
         threads.into_iter().for_each(|thread| thread.join().unwrap());
         assert_eq!(log.lock().unwrap().len(), THREADS);
     }
+    let used = next_key() - first;
+    assert!(used <= ROUNDS + OTHER_KEYS, "{used} keys for {ROUNDS}");
 }
