@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::ledger::name::TagError;
+
 /// Why something could not be told.
 ///
 /// Opaque; [`kind`](Self::kind) says which case it is, `Display` says what to do.
@@ -28,10 +30,21 @@ pub enum ErrorKind {
         /// Readings needed.
         need: usize,
     },
+    /// The calling thread has no counters of its own.
+    ThreadNotCounted,
+    /// The name is not one of a tag, or finds no place; holds why.
+    InvalidTag(TagError),
+    /// More measurements are under way than there is room for.
+    TooManyMeasurements,
     /// The operating system did not tell (no `/proc`, or no permission).
     SystemUnavailable,
     /// The backend does not tell or cannot do this.
     BackendUnsupported,
+    /// The backend was asked and refused; holds its own error number.
+    BackendRefused {
+        /// The backend's error number.
+        code: i32,
+    },
 }
 
 impl Error {
@@ -61,10 +74,19 @@ impl fmt::Display for Error {
             ErrorKind::NotEnoughData { have, need } => {
                 write!(f, "not enough data: {have} of {need} readings taken so far")
             }
+            ErrorKind::ThreadNotCounted => f.write_str(
+                "this thread has no counters of its own: it is past its end, or there are more \
+                 threads than slots",
+            ),
+            ErrorKind::InvalidTag(error) => error.fmt(f),
+            ErrorKind::TooManyMeasurements => {
+                f.write_str("4096 measurements are under way: no room for another")
+            }
             ErrorKind::SystemUnavailable => {
                 f.write_str("the operating system does not tell this process its memory")
             }
             ErrorKind::BackendUnsupported => f.write_str("this backend cannot do that"),
+            ErrorKind::BackendRefused { code } => write!(f, "the backend refused (error {code})"),
         }
     }
 }

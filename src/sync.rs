@@ -1,13 +1,28 @@
 //! Atomics for the ledger, real or modelled.
 //!
-//! The only file that names `loom`: every lock-free structure takes its atomics
-//! from here, so that the models in `src/tests` explore the shipped code.
+//! Every lock-free structure takes its atomics from here, so that the models in
+//! `src/tests` explore the shipped code. The only file that names `loom`.
 
-pub(crate) use inner::*;
+#[cfg(loom)]
+use loom::sync::atomic as loom_atomic;
+
+#[cfg(loom)]
+pub(crate) mod modelled;
+
+#[cfg(loom)]
+pub(crate) use {loom::cell::UnsafeCell, modelled::*};
 
 #[cfg(not(loom))]
-mod inner {
-    pub(crate) use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
+pub(crate) use real::*;
+
+#[cfg(not(loom))]
+mod real {
+    pub(crate) use core::sync::atomic::{
+        AtomicPtr, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+    };
+
+    /// A total that one thread adds to, by `bump`, and all may read.
+    pub(crate) type Counter = AtomicU64;
 
     /// `core`'s cell behind loom's closure interface.
     #[repr(transparent)]
@@ -33,23 +48,7 @@ mod inner {
     /// store, no lock prefix. On x86-64 the pair is one `add` to memory, which a
     /// signal handler on the same thread cannot split.
     #[inline(always)]
-    pub(crate) fn bump(counter: &AtomicU64, by: u64, order: Ordering) {
+    pub(crate) fn bump(counter: &Counter, by: u64, order: Ordering) {
         counter.store(counter.load(Ordering::Relaxed).wrapping_add(by), order);
-    }
-}
-
-#[cfg(loom)]
-mod inner {
-    pub(crate) use loom::cell::UnsafeCell;
-    pub(crate) use loom::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
-
-    /// As in the real build. A plain load by the owner would end loom's
-    /// branching at this counter (tokio-rs/loom issues 392 and 166) and let a
-    /// wrong model pass, so the owner's load is an unsynchronised one.
-    pub(crate) fn bump(counter: &AtomicU64, by: u64, order: Ordering) {
-        // SAFETY: only the calling thread writes this counter, which is what
-        // `unsync_load` needs (and what it checks).
-        let current = unsafe { counter.unsync_load() };
-        counter.store(current.wrapping_add(by), order);
     }
 }

@@ -133,7 +133,8 @@ impl core::error::Error for PurgeError {}
 /// - A null return changes nothing; after a null from `reallocate` the old block
 ///   is still live.
 /// - If `ALIGNS_TO_16` is true, every block of 9 bytes or more is aligned to 16,
-///   whatever alignment was asked, `reallocate`'s result included.
+///   and every block of 7 or 8 bytes to 8, whatever alignment was asked,
+///   `reallocate`'s result included.
 /// - No function unwinds, and none calls the registered global allocator.
 pub unsafe trait Backend: Send + Sync + 'static {
     /// Every block of 9 bytes or more is 16-byte aligned without asking.

@@ -4,15 +4,12 @@ use once_cell::race::OnceRef;
 
 use heapledger_alloc_sys::{Backend, Capabilities, PurgeError, Statistics};
 
-use core::alloc::Layout;
-
 /// What the readers may ask of the backend, without knowing its type.
 pub(crate) struct BackendInfo {
     pub(crate) name: &'static str,
     pub(crate) version: fn() -> Option<&'static str>,
     pub(crate) statistics: fn() -> Statistics,
     pub(crate) thread_allocated_bytes: fn() -> Option<u64>,
-    pub(crate) size_class: fn(Layout) -> Option<usize>,
     pub(crate) purge: fn() -> Result<(), PurgeError>,
     pub(crate) capabilities: fn() -> Capabilities,
 }
@@ -29,7 +26,6 @@ impl<B: Backend> Describe for B {
         version: B::version,
         statistics: B::statistics,
         thread_allocated_bytes: B::thread_allocated_bytes,
-        size_class: B::size_class,
         purge: B::purge,
         capabilities: B::capabilities,
     };

@@ -51,11 +51,6 @@ impl Regime {
             Self::Map
         }
     }
-
-    #[inline(always)]
-    const fn is_header(layout: Layout) -> bool {
-        matches!(Self::of(layout), Self::Header)
-    }
 }
 
 /// Whether a block of this size, not over-aligned, is in the header regime.
@@ -70,14 +65,18 @@ pub(crate) const TINY: Layout = match Layout::from_size_align(8, 8) {
     Err(_) => panic!("8 bytes aligned to 8 is a layout"),
 };
 
-/// The layout asked of the backend for an untagged block that is not tiny.
+/// The layout asked of the backend for a block that is neither tiny nor carries
+/// a header.
 ///
-/// In the header regime the address must be 0 modulo 16; where the backend does
-/// not promise that by itself, it is asked for.
+/// Where the backend does not promise it by itself, it is asked for what the
+/// records need: in the header regime an address that is 0 modulo 16, for blocks
+/// of 7 and 8 bytes a word of the tag map to themselves.
 #[inline(always)]
 pub(crate) const fn plain<B: Backend>(layout: Layout) -> Layout {
-    if B::ALIGNS_TO_16 || !Regime::is_header(layout) {
+    if B::ALIGNS_TO_16 || layout.align() > PLAIN_ALIGN_MAX || layout.size() >= HEADER_END {
         layout
+    } else if layout.size() < HEADER_MIN {
+        TINY
     } else {
         let size = if layout.size() < 16 { 16 } else { layout.size() };
         // SAFETY: 16 is a power of two, and the size is below 512.

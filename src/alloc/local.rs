@@ -9,6 +9,7 @@
 //!   from the first instruction of a thread to the last.
 
 use core::cell::Cell;
+use core::sync::atomic::{Ordering, compiler_fence};
 
 use crate::ledger::cell::CELL_BYTES;
 use crate::ledger::shard::Shard;
@@ -170,9 +171,13 @@ impl Local {
     #[cold]
     pub(crate) fn retire(&self) -> Option<&'static Shard> {
         let shard = self.shard();
-        self.shard.set(core::ptr::null());
+        // In this order, for a signal handler that comes in between: fuel without
+        // a shard must never be seen, and from the first store on nothing refuels.
         self.state.set(State::Shared);
+        compiler_fence(Ordering::SeqCst);
         self.refuel();
+        compiler_fence(Ordering::SeqCst);
+        self.shard.set(core::ptr::null());
         shard
     }
 
@@ -180,9 +185,10 @@ impl Local {
     fn refuel(&self) {
         let interval = match self.interval_bytes.get() {
             0 => peak::interval_bytes(),
-            own => i64::from(own),
+            // Once this much is allocated, not when more is.
+            own => i64::from(own).wrapping_sub(1),
         };
-        let fill = if self.shard.get().is_null() { 0 } else { interval };
+        let fill = if self.state.get() == State::Registered { interval } else { 0 };
         self.tank.set(fill);
         self.fuel.set(if self.tag.get() == 0 { fill } else { 0 });
     }
@@ -191,10 +197,15 @@ impl Local {
     #[cold]
     #[inline(never)]
     pub(crate) fn look(&self) {
-        self.refuel();
-        if let Some(shard) = self.shard() {
-            peak::look(shard);
+        if let Some(shard) = self.shard()
+            && let Some(bytes) = peak::look(shard)
+            && self.interval_bytes.get() != 0
+        {
+            // A measuring thread looks as often as its measurement needs.
+            let bytes = bytes.min(peak::interval_bytes().cast_unsigned());
+            self.interval_bytes.set(bytes as u32);
         }
+        self.refuel();
     }
 
     /// Sets this thread's own interval between two looks; 0 takes the process's.
@@ -206,12 +217,12 @@ impl Local {
     }
 }
 
-/// One subtraction from memory and the jump on its sign: sizes are at most
-/// `isize::MAX`, and a meter is never below zero when this begins (except in a
-/// signal handler that interrupted just here), so it cannot wrap to positive.
+/// One subtraction from memory and the jump on what it found. The comparison is
+/// of what was there, not of the sign of the rest: inside a scope the fuel is
+/// below zero already, and a request near `isize::MAX` would carry it round.
 #[inline(always)]
 fn spend(meter: &Cell<i64>, bytes: usize) -> Result<(), Empty> {
-    let left = meter.get().wrapping_sub(bytes as i64);
-    meter.set(left);
-    if left < 0 { Err(Empty) } else { Ok(()) }
+    let had = meter.get();
+    meter.set(had.wrapping_sub(bytes as i64));
+    if had < bytes as i64 { Err(Empty) } else { Ok(()) }
 }

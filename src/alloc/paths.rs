@@ -129,7 +129,7 @@ pub(super) unsafe fn alloc_scoped<B: Backend>(
 #[inline(never)]
 unsafe fn alloc_scoped_odd<B: Backend>(size: usize, align: usize, this: &Allocator<B>) -> *mut u8 {
     // Inside a scope the fuel sinks below zero by what is asked for; it is
-    // brought back where a request can be large, so that it never wraps.
+    // brought back where a request can be so large that it wraps.
     local().keep_fuel_empty();
     // SAFETY: the caller's layout, not over-aligned.
     unsafe {
@@ -159,7 +159,7 @@ unsafe fn alloc_in_map<B: Backend>(
     // the size is not 0.
     unsafe {
         local.own_shard().cell_at(local.tag()).book_alloc(size as u64);
-        let block = this.backend.allocate(layout(size, align));
+        let block = this.backend.allocate(layout::plain::<B>(layout(size, align)));
         if block.is_null() {
             return take_back(size);
         }
@@ -254,15 +254,15 @@ unsafe fn dealloc_in_map<B: Backend>(
     granule: Granule,
     this: &Allocator<B>,
 ) {
-    // SAFETY: the caller's block and layout; owners are offsets; the map adds
-    // nothing to a block.
+    // SAFETY: the caller's block and layout; owners are offsets; the block came
+    // from the backend as a plain one.
     unsafe {
         let Some(shard) = local().shard() else {
             return dealloc_slow(block, size, align, this);
         };
         let owner = offset(tag_map::take(block, granule));
         shard.cell_at(owner).book_free(size as u64);
-        this.backend.free(block, layout(size, align));
+        this.backend.free(block, layout::plain::<B>(layout(size, align)));
     }
 }
 
@@ -286,7 +286,7 @@ pub(super) unsafe fn dealloc_slow<B: Backend>(
                 (layout::read_header(base), base, layout::with_header(outer))
             }
             Regime::Header => (0, block, layout::plain::<B>(outer)),
-            Regime::Map => (take_from_map(block, outer), block, outer),
+            Regime::Map => (take_from_map(block, outer), block, layout::plain::<B>(outer)),
         };
         book_free(local(), owner, size);
         this.backend.free(base, inner);
@@ -381,7 +381,7 @@ impl<B: Backend> Allocator<B> {
             }
             Regime::Header => Placed { block: get(layout::plain::<B>(layout)), owner },
             Regime::Map => {
-                let block = get(layout);
+                let block = get(layout::plain::<B>(layout));
                 Placed { block, owner: record_in_map(block, layout, owner) }
             }
         }

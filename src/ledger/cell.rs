@@ -5,7 +5,7 @@
 //! the owner's tag, never to the cell the block was counted in, so live is a
 //! difference of sums and no counter is ever decremented.
 
-use crate::sync::{AtomicU64, Ordering, bump};
+use crate::sync::{Counter, Ordering, bump};
 
 /// Four totals that only grow; what is live is their difference.
 ///
@@ -25,6 +25,10 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// Nothing.
+    pub const ZERO: Self =
+        Self { allocated_bytes: 0, allocated_blocks: 0, freed_bytes: 0, freed_blocks: 0 };
+
     /// Bytes allocated and not freed.
     ///
     /// For one thread's counts this may wrap below zero, because a thread may
@@ -78,10 +82,10 @@ impl Counts {
 /// One thread's counters for one tag: half a cache line.
 #[repr(C, align(32))]
 pub(crate) struct Cell {
-    allocated_bytes: AtomicU64,
-    allocated_blocks: AtomicU64,
-    freed_bytes: AtomicU64,
-    freed_blocks: AtomicU64,
+    allocated_bytes: Counter,
+    allocated_blocks: Counter,
+    freed_bytes: Counter,
+    freed_blocks: Counter,
 }
 
 /// Bytes from one tag's cell to the next in a shard.
@@ -91,20 +95,20 @@ impl Cell {
     #[cfg(not(loom))]
     pub(crate) const fn new() -> Self {
         Self {
-            allocated_bytes: AtomicU64::new(0),
-            allocated_blocks: AtomicU64::new(0),
-            freed_bytes: AtomicU64::new(0),
-            freed_blocks: AtomicU64::new(0),
+            allocated_bytes: Counter::new(0),
+            allocated_blocks: Counter::new(0),
+            freed_bytes: Counter::new(0),
+            freed_blocks: Counter::new(0),
         }
     }
 
     #[cfg(loom)]
     pub(crate) fn new() -> Self {
         Self {
-            allocated_bytes: AtomicU64::new(0),
-            allocated_blocks: AtomicU64::new(0),
-            freed_bytes: AtomicU64::new(0),
-            freed_blocks: AtomicU64::new(0),
+            allocated_bytes: Counter::new(0),
+            allocated_blocks: Counter::new(0),
+            freed_bytes: Counter::new(0),
+            freed_blocks: Counter::new(0),
         }
     }
 
@@ -119,7 +123,6 @@ impl Cell {
     }
 
     /// Takes back a booking whose request then failed, by the owning thread.
-    #[cfg(not(loom))]
     pub(crate) fn take_back_alloc(&self, bytes: u64) {
         bump(&self.allocated_bytes, bytes.wrapping_neg(), Ordering::Relaxed);
         bump(&self.allocated_blocks, 1_u64.wrapping_neg(), Ordering::Relaxed);
@@ -177,12 +180,104 @@ impl Cell {
     }
 
     /// Starts every counter at a value of choice, to test the wrap at 2^64.
-    #[cfg(all(test, not(loom)))]
+    #[cfg(test)]
     pub(crate) fn start_at(&self, value: u64) {
         for counter in
             [&self.allocated_bytes, &self.allocated_blocks, &self.freed_bytes, &self.freed_blocks]
         {
             counter.store(value, Ordering::Relaxed);
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::tests::random::Random;
+
+    fn read(cell: &Cell) -> Counts {
+        let mut counts = Counts::default();
+        cell.read_freed(&mut counts);
+        cell.read_allocated(&mut counts);
+        counts
+    }
+
+    /// Hazard 18. All four totals wrap, at different times; live and what happened
+    /// since are right at every step.
+    #[test]
+    fn live_is_exact_across_the_wrap_of_every_counter() {
+        let cell = Cell::new();
+        cell.start_at(u64::MAX - 1000);
+        let start = read(&cell);
+        assert_eq!((start.live_bytes(), start.live_blocks()), (0, 0));
+
+        let mut random = Random::new(18);
+        let mut blocks = Vec::new();
+        let (mut allocated, mut freed) = ((0_u64, 0_u64), (0_u64, 0_u64));
+        for _ in 0..1_000_000 {
+            if blocks.is_empty() || random.below(2) == 0 {
+                let bytes = random.below(100);
+                cell.book_alloc(bytes);
+                blocks.push(bytes);
+                allocated = (allocated.0 + bytes, allocated.1 + 1);
+            } else {
+                let bytes = blocks.swap_remove(random.below(blocks.len() as u64) as usize);
+                cell.book_free(bytes);
+                freed = (freed.0 + bytes, freed.1 + 1);
+            }
+            let now = read(&cell);
+            assert_eq!(now.live_bytes(), allocated.0 - freed.0);
+            assert_eq!(now.live_blocks(), allocated.1 - freed.1);
+            let since = now.since(&start);
+            assert_eq!((since.allocated_bytes, since.allocated_blocks), allocated);
+            assert_eq!((since.freed_bytes, since.freed_blocks), freed);
+        }
+        let end = read(&cell);
+        for total in [end.allocated_bytes, end.allocated_blocks, end.freed_bytes, end.freed_blocks]
+        {
+            assert!(total < u64::MAX - 1000, "a counter never came to the wrap: {total}");
+        }
+    }
+
+    /// Threads that free what others allocated are below zero, by themselves.
+    #[test]
+    fn sums_are_exact_across_the_wrap_with_a_cell_below_zero() {
+        let [allocator, freer] = [Cell::new(), Cell::new()];
+        allocator.start_at(u64::MAX - 5);
+        allocator.book_alloc(100);
+        freer.book_free(60);
+        let sum = read(&allocator).plus(&read(&freer));
+        assert_eq!((sum.live_bytes(), sum.live_blocks()), (40, 0));
+        assert_eq!(read(&freer).live_bytes_signed(), -60);
+        assert_eq!(read(&freer).live_blocks_signed(), -1);
+    }
+
+    #[test]
+    fn what_was_taken_back_was_never_there() {
+        let cell = Cell::new();
+        cell.start_at(u64::MAX - 5);
+        let before = read(&cell);
+        cell.book_alloc(100);
+        cell.take_back_alloc(100);
+        assert_eq!(read(&cell), before);
+    }
+
+    #[test]
+    fn threads_that_share_a_cell_lose_nothing() {
+        let cell = Cell::new();
+        std::thread::scope(|scope| {
+            for thread in 1..=4 {
+                let cell = &cell;
+                scope.spawn(move || {
+                    for _ in 0..50_000 {
+                        cell.book_alloc_shared(2 * thread);
+                        cell.book_free_shared(thread);
+                    }
+                });
+            }
+        });
+        let counts = read(&cell);
+        assert_eq!((counts.allocated_bytes, counts.freed_bytes), (1_000_000, 500_000));
+        assert_eq!((counts.allocated_blocks, counts.freed_blocks), (200_000, 200_000));
     }
 }

@@ -11,6 +11,7 @@ impl Fault {
     }
 
     #[cold]
+    #[inline(never)]
     pub(crate) fn raise(&self) {
         // Relaxed: a number for people.
         self.0.fetch_add(1, Ordering::Relaxed);

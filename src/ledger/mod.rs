@@ -8,30 +8,38 @@
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
+// The models build the lock-free structures, and not everything that uses them.
+#![cfg_attr(loom, allow(dead_code))]
 
 pub(crate) mod cell;
+#[cfg(not(loom))]
+pub(crate) mod descendants;
 #[cfg(not(loom))]
 pub(crate) mod fault;
 // Runs at compile time or outside the hook.
 #[allow(clippy::indexing_slicing)]
 pub(crate) mod name;
+pub(crate) mod once_ptr;
 #[cfg(not(loom))]
 pub(crate) mod peak;
 #[cfg(not(loom))]
 pub(crate) mod read;
 #[cfg(not(loom))]
 pub(crate) mod registry;
+pub(crate) mod roster;
 #[cfg(not(loom))]
 pub(crate) mod shard;
 pub(crate) mod slots;
 #[cfg(not(loom))]
 pub(crate) mod tag_map;
 pub(crate) mod tag_table;
+#[cfg(not(loom))]
+pub(crate) mod window;
 
 pub use cell::Counts;
 
 /// Tags there can be, the two built-in ones included.
-pub(crate) const TAGS_MAX: usize = 4096;
+pub const TAGS_MAX: usize = 4096;
 /// Threads with counters of their own at one time; further ones share a shard.
 pub(crate) const THREADS_MAX: usize = 4096;
 

@@ -99,7 +99,8 @@ pub(crate) const fn check(name: &str) -> Result<(), TagError> {
 
 /// The name of the level above: `"index"` for `"index/postings"`.
 pub(crate) fn parent(name: &str) -> Option<&str> {
-    name.rfind('/').and_then(|at| name.get(..at))
+    // By bytes: `rfind` has bounds checks, and so a way to a panic.
+    name.bytes().rposition(|byte| byte == b'/').and_then(|at| name.get(..at))
 }
 
 #[cfg(all(test, not(loom)))]

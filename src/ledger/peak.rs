@@ -5,10 +5,12 @@
 //! looks a thread can allocate at most its interval, so a peak is at most
 //! `threads × interval` below the true one and never above it.
 
+use core::ops::Range;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use super::registry::addresses_of;
 use super::shard::Shard;
-use super::{TAGS_MAX, read};
+use super::{TAGS_MAX, read, window};
 
 /// By tag; the process's is beside them.
 static PEAKS: [AtomicU64; TAGS_MAX] = [const { AtomicU64::new(0) }; TAGS_MAX];
@@ -52,11 +54,19 @@ fn raise_one(peak: &AtomicU64, live_bytes: u64) -> u64 {
     peak.fetch_max(live_bytes, Ordering::Relaxed).max(live_bytes)
 }
 
-/// Looks at every tag the shard's thread allocated under since it last looked.
+/// A tag's peak, as it stands.
+pub(crate) fn of(id: u16) -> u64 {
+    PEAKS.get(id as usize).map_or(0, |peak| peak.load(Ordering::Relaxed))
+}
+
+/// Looks at every tag the shard's thread allocated under since it last looked,
+/// and at the windows on them. Returns how much the thread may allocate until
+/// the windows need another look, if there are any.
 #[cold]
 #[inline(never)]
-pub(crate) fn look(shard: &Shard) {
+pub(crate) fn look(shard: &Shard) -> Option<u64> {
     let mut moved = false;
+    let mut next: Option<u64> = None;
     for id in 0..read::tags_len() as u16 {
         let Some(checked) = shard.checked(id) else { break };
         let allocated = shard.cell(id).allocated_bytes();
@@ -64,10 +74,19 @@ pub(crate) fn look(shard: &Shard) {
         if checked.load(Ordering::Relaxed) != allocated {
             checked.store(allocated, Ordering::Relaxed);
             raise(id, read::tag(id).live_bytes());
+            if let Some(step) = window::look(id) {
+                next = Some(next.map_or(step, |next| next.min(step)));
+            }
             moved = true;
         }
     }
     if moved {
         raise_process(read::total().live_bytes());
     }
+    next
+}
+
+/// Where the peaks are, for `self_overhead`.
+pub(crate) fn statics() -> Range<usize> {
+    addresses_of(&PEAKS)
 }

@@ -7,7 +7,7 @@
 //! were in flight while the read ran.
 
 use super::cell::Counts;
-use super::family::Family;
+use super::descendants::Descendants;
 use super::registry::{self, TAGS};
 use super::shard::Shard;
 
@@ -23,21 +23,19 @@ pub(crate) fn tag(id: u16) -> Counts {
     sum
 }
 
-/// Sums of one tag over all shards: its own, and those of its whole family.
-pub(crate) fn tag_and_family(id: u16) -> (Counts, Counts) {
-    let family = Family::of(id);
-    let (mut own, mut all) = (Counts::default(), Counts::default());
+/// Sums of one tag over all shards, and the same with the tags below it.
+pub(crate) fn tag_with_children(id: u16) -> (Counts, Counts) {
+    let below = Descendants::of(id);
+    let (mut own, mut children) = (Counts::default(), Counts::default());
     for shard in registry::all_shards() {
         shard.cell(id).read_freed(&mut own);
-        family.ids().for_each(|id| shard.cell(id).read_freed(&mut all));
+        below.ids().for_each(|id| shard.cell(id).read_freed(&mut children));
     }
     for shard in registry::all_shards() {
-        // The family first: what it has then includes what `own` gets here, or
-        // the two would have to be read at one instant.
         shard.cell(id).read_allocated(&mut own);
-        family.ids().for_each(|id| shard.cell(id).read_allocated(&mut all));
+        below.ids().for_each(|id| shard.cell(id).read_allocated(&mut children));
     }
-    (own, own.plus(&all))
+    (own, own.plus(&children))
 }
 
 /// Sums over all shards of the tags `0..out.len()`, one entry each; `counts`

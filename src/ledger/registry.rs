@@ -3,13 +3,14 @@
 //! Touched when a thread's first or last event comes and when somebody reads;
 //! never on the allocation path.
 
-use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use core::ops::Range;
 
 use heapledger_alloc_sys::os_pages;
 
 use super::fault::FAULTS;
+use super::read;
+use super::roster::{NoShard, Roster};
 use super::shard::Shard;
-use super::slots::Slots;
 use super::tag_table::TagTable;
 use super::{TAGS_MAX, THREADS_MAX};
 
@@ -21,65 +22,59 @@ pub(crate) static TAGS: TagTable<TAGS_MAX, { 2 * TAGS_MAX }> = TagTable::new();
 /// atomic adds.
 pub(crate) static SHARED: Shard = Shard::new();
 
-static SLOTS: Slots<{ THREADS_MAX / 64 }> = Slots::new();
-static SHARDS: [AtomicPtr<Shard>; THREADS_MAX] =
-    [const { AtomicPtr::new(core::ptr::null_mut()) }; THREADS_MAX];
-/// One more than the highest slot that ever had a shard.
-static SHARDS_LEN: AtomicUsize = AtomicUsize::new(0);
+static ROSTER: Roster<Shard, { THREADS_MAX / 64 }> = Roster::new();
 
 /// Gives the calling thread a shard of its own; `None` if there is no slot or no
 /// memory for one, which is counted as a fault.
 #[cold]
 pub(crate) fn claim() -> Option<&'static Shard> {
-    let Some(slot) = SLOTS.claim() else {
-        FAULTS.threads_without_slot.raise();
-        return None;
-    };
-    let place = SHARDS.get(slot)?;
-    // Acquire: pairs with the Release below, by the slot's first holder.
-    let mut shard = place.load(Ordering::Acquire);
-    if shard.is_null() {
-        shard = os_pages::map_zeroed(size_of::<Shard>()).cast::<Shard>();
-        if shard.is_null() {
-            SLOTS.release(slot);
-            FAULTS.no_memory_for_tables.raise();
-            return None;
+    let make = |slot| {
+        let fresh = os_pages::map_zeroed(size_of::<Shard>()).cast::<Shard>();
+        // SAFETY: null, or fresh zeroed pages, page-aligned and large enough;
+        // zeroes are a valid shard.
+        if let Some(shard) = unsafe { fresh.as_ref() } {
+            shard.set_slot(slot);
         }
-        // SAFETY: fresh zeroed pages, page-aligned and large enough; zeroes are
-        // a valid shard; never unmapped.
-        unsafe { &*shard }.set_slot(slot);
-        // Release: readers that see the pointer see the slot number.
-        place.store(shard, Ordering::Release);
-        // AcqRel: readers that see the length see the pointer.
-        SHARDS_LEN.fetch_max(slot + 1, Ordering::AcqRel);
+        fresh
+    };
+    // SAFETY: shards are never unmapped.
+    match unsafe { ROSTER.claim(make) } {
+        Ok(shard) => {
+            shard.begin_tenure(read::shard(shard));
+            Some(shard)
+        }
+        Err(NoShard::NoSlot) => {
+            FAULTS.threads_without_slot.raise();
+            None
+        }
+        Err(NoShard::NoMemory) => {
+            FAULTS.no_memory_for_tables.raise();
+            None
+        }
     }
-    // SAFETY: every pointer stored in SHARDS is a shard that lives for ever.
-    Some(unsafe { &*shard })
 }
 
 /// Gives a shard back at thread exit. Its totals stay, the next holder of the
 /// slot continues them.
 #[cold]
 pub(crate) fn release(shard: &Shard) {
-    SLOTS.release(shard.slot());
+    ROSTER.release(shard.slot());
 }
 
 /// After a fork the child has one thread: only its slot stays taken.
 #[cold]
 pub(crate) fn keep_only(shard: Option<&Shard>) {
-    SLOTS.keep_only(shard.map(Shard::slot));
+    ROSTER.keep_only(shard.map(Shard::slot));
+}
+
+/// One more than the highest slot that ever had a shard.
+pub(crate) fn slots_used() -> usize {
+    ROSTER.len()
 }
 
 /// Every shard that ever had a thread, in the order of slots; not the shared one.
 pub(crate) fn shards() -> impl Iterator<Item = &'static Shard> {
-    // Acquire: pairs with the AcqRel in `claim`.
-    let len = SHARDS_LEN.load(Ordering::Acquire);
-    SHARDS.iter().take(len).filter_map(|place| {
-        // Acquire: pairs with the Release in `claim`.
-        let shard = place.load(Ordering::Acquire);
-        // SAFETY: null, or a shard that lives for ever.
-        unsafe { shard.as_ref() }
-    })
+    ROSTER.shards()
 }
 
 /// Every shard, the shared one last.
@@ -89,5 +84,16 @@ pub(crate) fn all_shards() -> impl Iterator<Item = &'static Shard> {
 
 /// Whether a thread holds this shard at this moment.
 pub(crate) fn is_alive(shard: &Shard) -> bool {
-    SLOTS.is_taken(shard.slot())
+    ROSTER.is_held(shard.slot())
+}
+
+/// Where the registry's static memory is, for `self_overhead`.
+pub(crate) fn statics() -> [Range<usize>; 3] {
+    [addresses_of(&TAGS), addresses_of(&SHARED), addresses_of(&ROSTER)]
+}
+
+/// Where a value is.
+pub(crate) fn addresses_of<T>(value: &T) -> Range<usize> {
+    let start = core::ptr::from_ref(value).addr();
+    start..start.wrapping_add(size_of::<T>())
 }

@@ -5,10 +5,18 @@
 //! and the ids of tags are dense, so a thread that uses fewer than a hundred
 //! tags touches two pages.
 
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 
 use super::TAGS_MAX;
-use super::cell::{CELL_BYTES, Cell};
+use super::cell::{CELL_BYTES, Cell, Counts};
+
+/// A thread's time in a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tenure {
+    number: u32,
+    /// What the slot's earlier threads had counted when the time began.
+    pub(crate) inherited: Counts,
+}
 
 /// What `peak` saw last time it came by, one entry a tag.
 type Checked = [AtomicU64; TAGS_MAX];
@@ -23,6 +31,12 @@ pub(crate) struct Shard {
     os_thread_id: AtomicU64,
     /// This shard's slot.
     slot: AtomicU32,
+    /// An address on the stack of the thread that holds the slot.
+    stack_address: AtomicUsize,
+    /// Counts the threads that held the slot, twice; odd while one takes over.
+    tenure: AtomicU32,
+    /// What earlier threads of the slot had counted when this one took over.
+    inherited: [AtomicU64; 4],
     cells: [Cell; TAGS_MAX],
     checked: Checked,
 }
@@ -32,6 +46,9 @@ impl Shard {
         Self {
             os_thread_id: AtomicU64::new(0),
             slot: AtomicU32::new(0),
+            stack_address: AtomicUsize::new(0),
+            tenure: AtomicU32::new(0),
+            inherited: [const { AtomicU64::new(0) }; 4],
             cells: [const { Cell::new() }; TAGS_MAX],
             checked: [const { AtomicU64::new(0) }; TAGS_MAX],
         }
@@ -59,7 +76,7 @@ impl Shard {
     /// - `offset` is a tag's id times `CELL_BYTES`.
     #[inline(always)]
     pub(crate) unsafe fn cell_at(&self, offset: u32) -> &Cell {
-        debug_assert!(offset % CELL_BYTES == 0 && offset < CELL_BYTES * TAGS_MAX as u32);
+        debug_assert!(offset.is_multiple_of(CELL_BYTES) && offset < CELL_BYTES * TAGS_MAX as u32);
         // SAFETY: the offset is that of an element of `cells` (caller).
         unsafe { &*(&raw const self.cells).cast::<Cell>().byte_add(offset as usize) }
     }
@@ -86,5 +103,47 @@ impl Shard {
 
     pub(crate) fn set_os_thread_id(&self, id: u64) {
         self.os_thread_id.store(id, Ordering::Relaxed);
+    }
+
+    /// An address on the stack of the shard's thread; 0 if there never was one.
+    pub(crate) fn stack_address(&self) -> usize {
+        // Relaxed: a label, as the thread's id.
+        self.stack_address.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a thread takes the shard over, from the counts so far. Called
+    /// by the holder of the slot, before its first event.
+    pub(crate) fn begin_tenure(&self, inherited: Counts) {
+        let on_stack = 0_u8;
+        self.stack_address.store((&raw const on_stack).addr(), Ordering::Relaxed);
+        let number = self.tenure.load(Ordering::Relaxed);
+        self.tenure.store(number.wrapping_add(1), Ordering::Relaxed);
+        // Release: readers that see a new value below see the odd number.
+        fence(Ordering::Release);
+        let values = [
+            inherited.allocated_bytes,
+            inherited.allocated_blocks,
+            inherited.freed_bytes,
+            inherited.freed_blocks,
+        ];
+        for (place, value) in self.inherited.iter().zip(values) {
+            place.store(value, Ordering::Relaxed);
+        }
+        // Release: readers that see the even number see the values.
+        self.tenure.store(number.wrapping_add(2), Ordering::Release);
+    }
+
+    /// The present thread's time in the slot; `None` while one takes over.
+    pub(crate) fn tenure(&self) -> Option<Tenure> {
+        // Acquire: pairs with the last Release in `begin_tenure`.
+        let number = self.tenure.load(Ordering::Acquire);
+        // Relaxed: the fence orders them before the second look at the number.
+        let [allocated_bytes, allocated_blocks, freed_bytes, freed_blocks] =
+            self.inherited.each_ref().map(|value| value.load(Ordering::Relaxed));
+        // Acquire: pairs with the Release fence in `begin_tenure`.
+        fence(Ordering::Acquire);
+        let inherited = Counts { allocated_bytes, allocated_blocks, freed_bytes, freed_blocks };
+        (number.is_multiple_of(2) && self.tenure.load(Ordering::Relaxed) == number)
+            .then_some(Tenure { number, inherited })
     }
 }

@@ -1,0 +1,62 @@
+//! What a scope costs: entered and left, around nothing and around a poll.
+
+use std::future::Future;
+use std::hint::black_box;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use heapledger::{Tag, scope};
+use heapledger_bench::micro::{Batches, time, timed};
+use heapledger_bench::{Job, Report};
+
+const BATCHES: Batches = Batches { warm_up: 5, measured: 31, operations: 1_000_000 };
+
+/// Enters and leaves a scope, around nothing.
+pub fn enter_and_leave(_: &Job) -> Report {
+    timed(&mut time(BATCHES, || {
+        for _ in 0..BATCHES.operations {
+            let _guard = scope!("scope");
+            // Somebody might look at the current tag here, for all that is known.
+            black_box(&BATCHES);
+        }
+    }))
+}
+
+/// A future that has nothing to do, ever.
+struct Nothing;
+
+impl Future for Nothing {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        black_box(Poll::Pending)
+    }
+}
+
+/// A future that is polled inside a scope.
+struct Scoped<Inner>(Inner, Tag);
+
+impl<Inner: Future + Unpin> Future for Scoped<Inner> {
+    type Output = Inner::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Inner::Output> {
+        let this = &mut *self;
+        scope!(this.1, Pin::new(&mut this.0).poll(context))
+    }
+}
+
+/// What the scope adds to a poll of a future that does nothing.
+pub fn poll_of_nothing(_: &Job) -> Report {
+    let poll = |future: &mut (dyn Future<Output = ()> + Unpin)| {
+        let mut context = Context::from_waker(Waker::noop());
+        for _ in 0..BATCHES.operations {
+            let _ = black_box(Pin::new(black_box(&mut *future)).poll(&mut context));
+        }
+    };
+    let bare = time(BATCHES, || poll(&mut Nothing));
+    let mut scoped = Scoped(Nothing, Tag::new("poll"));
+    let scoped = time(BATCHES, || poll(&mut scoped));
+    let mut added: Vec<f64> =
+        scoped.iter().zip(&bare).map(|(scoped, bare)| scoped - bare).collect();
+    timed(&mut added)
+}

@@ -1,0 +1,1 @@
+//! Nothing to use: the member holds `benches/word_count.rs`.

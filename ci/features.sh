@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# The features that touch the allocation path, each combination built and its
+# quick tests run. About three minutes on two cores.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+check() {
+    echo "-- $*"
+    cargo test --quiet -p heapledger --lib --test layouts "$@"
+}
+
+check --no-default-features --features backend-system
+check --no-default-features --features backend-mimalloc
+check --features backend-mimalloc,backend-system
+check --features cdylib
+check --features serde

@@ -1,0 +1,89 @@
+#!/bin/sh
+# The tests under AddressSanitizer (with leaks) and ThreadSanitizer, over the
+# system's malloc: of what jemalloc serves they see nothing. About six minutes.
+#
+#   ci/sanitizers.sh            both
+#   ci/sanitizers.sh address    one of them
+#
+# Each first has to catch planted errors (tests/planted.rs). Works with the stable
+# toolchain and its own std, which is not instrumented: errors inside std are not
+# seen, those in heapledger and in the tests are.
+set -eu
+cd "$(dirname "$0")/.."
+
+host=$(rustc -vV | sed -n 's/^host: //p')
+target_root=${CARGO_TARGET_DIR:-target}
+# Sanitizers are not stable flags; the compiler is the stable one.
+export RUSTC_BOOTSTRAP=1
+export RUST_BACKTRACE=0
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+# sanitized <sanitizer> <arguments of cargo test>
+sanitized() {
+    sanitizer=$1
+    shift
+    cargo test -q -p heapledger --target "$host" --target-dir "$target_root/sanitizer-$sanitizer" \
+        --no-default-features --features backend-system "$@"
+}
+
+# must_catch <sanitizer> <planted error> <what the report says>
+must_catch() {
+    if sanitized "$1" --test planted -- --ignored --exact "$2" >"$log" 2>&1; then
+        tail -n 60 "$log"
+        echo "sanitizers: $1 did NOT catch the planted error $2"
+        exit 1
+    fi
+    if ! grep -q "$3" "$log"; then
+        tail -n 60 "$log"
+        echo "sanitizers: $2 failed, but not by a report of $3"
+        exit 1
+    fi
+    echo "sanitizers: $1 catches $2"
+}
+
+# run <sanitizer> <test program>...
+run() {
+    name=$1
+    shift
+    for program in "$@"; do
+        case $program in
+            lib) set -- --lib ;;
+            *) set -- --test "$program" ;;
+        esac
+        # What the planted errors of the property test leave behind is their point.
+        if ! sanitized "$name" "$@" -- --skip is_found >"$log" 2>&1; then
+            grep -A 60 -m 1 -E "panicked at|ERROR: |WARNING: " "$log" || tail -n 60 "$log"
+            echo "sanitizers: $name: $program FAILED"
+            exit 1
+        fi
+        grep "test result" "$log" | sed "s/^/sanitizers: $name: $program: /"
+    done
+}
+
+address() {
+    # Impossible sizes are null here too, as they are without the sanitizer.
+    may_fail="allocator_may_return_null=1"
+    export ASAN_OPTIONS="$may_fail"
+    export RUSTFLAGS="-Zsanitizer=address"
+    export HEAPLEDGER_PROPERTY_OPS=1000000
+    must_catch address use_after_free "AddressSanitizer: heap-use-after-free"
+    must_catch address write_past_the_end "AddressSanitizer: heap-buffer-overflow"
+    # Some unit tests leak what stands for memory that lives for ever.
+    ASAN_OPTIONS="$may_fail:detect_leaks=0" run address lib
+    run address it property property_backends failing_inner layouts realloc
+}
+
+thread() {
+    export TSAN_OPTIONS="halt_on_error=1:allocator_may_return_null=1"
+    # std is not instrumented, which the compiler has to be told is meant.
+    export RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer"
+    export HEAPLEDGER_PROPERTY_OPS=1000000
+    must_catch thread race "ThreadSanitizer: data race"
+    run thread lib it property property_backends failing_inner
+}
+
+for sanitizer in ${1:-address thread}; do
+    "$sanitizer"
+done

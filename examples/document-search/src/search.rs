@@ -1,0 +1,48 @@
+//! The service: a query in, an answer out.
+
+use std::sync::Arc;
+
+use heapledger::scope;
+
+use crate::cache::{Answer, Hit, Key, QueryCache};
+use crate::error::Error;
+use crate::index::SearchIndex;
+use crate::snippet::snippet;
+use crate::store::DocumentStore;
+
+/// Everything that answering a query needs.
+pub struct SearchService {
+    pub index: SearchIndex,
+    pub store: DocumentStore,
+    pub cache: QueryCache,
+    /// Results in an answer.
+    pub hits: usize,
+}
+
+impl SearchService {
+    /// Answer a query; also tells whether the answer came from the cache.
+    ///
+    /// The scope is for what a search needs only while it runs. What outlives
+    /// it is allocated in scopes of its own.
+    pub fn answer(&self, query: &str) -> Result<(Arc<Answer>, bool), Error> {
+        let _scope = scope!("search");
+        let key = Key::new(query);
+        if let Some(answer) = self.cache.get(&key) {
+            return Ok((answer, true));
+        }
+        let found = self.index.search(query, self.hits)?;
+        let mut hits = Vec::with_capacity(found.best.len());
+        for (score, number) in found.best {
+            if let Some(document) = self.store.get(number) {
+                hits.push(Hit {
+                    title: document.title.clone(),
+                    path: document.path.clone(),
+                    snippet: snippet(&document.text()?, query).into(),
+                    score,
+                });
+            }
+        }
+        let answer = Answer { total: found.total, hits: hits.into() };
+        Ok((self.cache.insert(&key, &answer), false))
+    }
+}

@@ -1,0 +1,196 @@
+//! Measuring one piece of work: what it took, kept, and needed at most.
+
+use std::time::{Duration, Instant};
+
+use crate::alloc::local::local;
+use crate::error::{Error, ErrorKind};
+use crate::ledger::Counts;
+use crate::ledger::window::{Watch, Window};
+use crate::os;
+use crate::scope::Tag;
+use crate::snapshot;
+
+/// The interval between two looks that the measurement of a tag begins with.
+const INTERVAL_BYTES: u32 = 4096;
+
+/// What a piece of work did to memory.
+///
+/// Everything but `thread` and `rss_bytes_delta` is about the tag of the
+/// measurement and the tags below it, on all threads; work that enters scopes of
+/// other names is not in it, and is in `thread`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Measurement {
+    /// Time the work took.
+    pub elapsed: Duration,
+    /// By how much the tag's live bytes grew.
+    pub live_bytes_delta: i64,
+    /// The tag's largest live bytes during the work: at most 4 KiB or 1/256 of it
+    /// below the true one, if one thread works; further threads add what they
+    /// allocate between two looks (128 KiB). Single blocks beyond that are seen
+    /// exactly. What was live before the work is included.
+    pub peak_live_bytes: u64,
+    /// Bytes allocated under the tag.
+    pub allocated_bytes: u64,
+    /// Bytes freed that belonged to the tag.
+    pub freed_bytes: u64,
+    /// Blocks allocated under the tag.
+    pub allocated_blocks: u64,
+    /// Blocks freed that belonged to the tag.
+    pub freed_blocks: u64,
+    /// What the calling thread allocated and freed, under any tag.
+    pub thread: Counts,
+    /// By how much the process's resident size grew, if the system tells it.
+    pub rss_bytes_delta: Option<i64>,
+}
+
+/// Runs a piece of work under a tag, and says what it did to memory.
+///
+/// # Cost
+///
+/// Some 20 µs around the work. During it the calling thread looks at the peaks
+/// about every 4 KiB or 1/256 of what is live, a microsecond each, at most 32
+/// times as often as it does anyway.
+///
+/// # Concurrency
+///
+/// Other threads that work under the same tag at the same time are counted, too;
+/// under a name of its own a measurement is exact. Measurements may nest and
+/// overlap.
+///
+/// # Errors
+///
+/// The work is not run and the error is
+/// - [`ErrorKind::NotInstalled`] if no heapledger allocator serves the process,
+/// - [`ErrorKind::InvalidTag`] if the name is not one of a tag, or has no place,
+/// - [`ErrorKind::ThreadNotCounted`] if the thread has no counters of its own,
+/// - [`ErrorKind::TooManyMeasurements`] if 4,096 are under way.
+///
+/// # Panics
+///
+/// If the work does; the tag that was current before is current again.
+///
+/// # Examples
+///
+/// ```
+/// # #[global_allocator]
+/// # static GLOBAL: heapledger::Allocator = heapledger::Allocator::new();
+/// let (kept, m) = heapledger::measure("load", || vec![0_u8; 10 << 20]).unwrap();
+/// assert_eq!(m.live_bytes_delta, 10 << 20);
+/// assert_eq!(m.allocated_blocks, 1);
+/// drop(kept);
+///
+/// let (sum, m) = heapledger::measure("sum", || vec![1_u64; 1000].iter().sum::<u64>()).unwrap();
+/// assert_eq!((sum, m.live_bytes_delta, m.peak_live_bytes), (1000, 0, 8000));
+/// ```
+pub fn measure<T>(name: &str, work: impl FnOnce() -> T) -> Result<(T, Measurement), Error> {
+    // Before the name takes a place in the table of tags.
+    snapshot::backend()?;
+    let tag = Tag::register(name).map_err(|error| Error::new(ErrorKind::InvalidTag(error)))?;
+    tag.measure(work)
+}
+
+impl Tag {
+    /// Runs a piece of work under the tag, and says what it did to memory.
+    ///
+    /// Cost, errors and panics are those of [`measure`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`measure`], but for the name's.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[global_allocator]
+    /// # static GLOBAL: heapledger::Allocator = heapledger::Allocator::new();
+    /// static LOAD: heapledger::Tag = heapledger::Tag::new("load");
+    ///
+    /// let (text, m) = LOAD.measure(|| "ab".repeat(500)).unwrap();
+    /// assert_eq!(m.live_bytes_delta, text.len() as i64);
+    /// ```
+    pub fn measure<T>(&self, work: impl FnOnce() -> T) -> Result<(T, Measurement), Error> {
+        let running = Running::start(Watch::Tag(self.id().get()))?;
+        let scope = self.enter();
+        let value = work();
+        drop(scope);
+        let measurement = running.stop();
+        Ok((value, measurement))
+    }
+}
+
+/// A measurement under way; if it is dropped, the work has panicked.
+pub(crate) struct Running {
+    watch: Watch,
+    window: Window,
+    interval: Interval,
+    rss_bytes: Option<u64>,
+    counts: Counts,
+    thread: Counts,
+    started: Instant,
+}
+
+impl Running {
+    pub(crate) fn start(watch: Watch) -> Result<Self, Error> {
+        // Gives the thread its counters, if it has not allocated yet.
+        snapshot::thread()?;
+        let rss_bytes = os::rss_bytes();
+        let counts = watch.read();
+        let window = Window::open(watch, counts.live_bytes())
+            .ok_or(Error::new(ErrorKind::TooManyMeasurements))?;
+        let interval = Interval::shorten(match watch {
+            Watch::Tag(_) => INTERVAL_BYTES,
+            Watch::Process => 1,
+        });
+        let thread = snapshot::thread()?;
+        let started = Instant::now();
+        Ok(Self { watch, window, interval, rss_bytes, counts, thread, started })
+    }
+
+    /// What was live when the work began.
+    pub(crate) fn live_bytes(&self) -> u64 {
+        self.counts.live_bytes()
+    }
+
+    pub(crate) fn stop(self) -> Measurement {
+        let elapsed = self.started.elapsed();
+        // The thread had counters when the work began and has not ended since.
+        let thread = snapshot::thread().unwrap_or(self.thread).since(&self.thread);
+        let after = self.watch.read();
+        let counts = after.since(&self.counts);
+        let peak_live_bytes = self.window.peak(after.live_bytes());
+        drop(self.interval);
+        let rss_bytes = os::rss_bytes();
+        Measurement {
+            elapsed,
+            live_bytes_delta: counts.live_bytes_signed(),
+            peak_live_bytes,
+            allocated_bytes: counts.allocated_bytes,
+            freed_bytes: counts.freed_bytes,
+            allocated_blocks: counts.allocated_blocks,
+            freed_blocks: counts.freed_blocks,
+            thread,
+            rss_bytes_delta: rss_bytes
+                .zip(self.rss_bytes)
+                .map(|(after, before)| after.wrapping_sub(before).cast_signed()),
+        }
+    }
+}
+
+/// A shorter interval between two looks at the peaks, until dropped.
+struct Interval {
+    before: u32,
+}
+
+impl Interval {
+    fn shorten(bytes: u32) -> Self {
+        Self { before: local().set_interval_bytes(bytes) }
+    }
+}
+
+impl Drop for Interval {
+    fn drop(&mut self) {
+        local().set_interval_bytes(self.before);
+    }
+}

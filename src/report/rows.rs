@@ -1,0 +1,199 @@
+//! The rows of a report.
+
+use core::cmp::Reverse;
+
+use crate::scope::TagId;
+use crate::snapshot::{TagReading, is_used};
+
+use super::Reading;
+
+/// What a row is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum RowKind {
+    /// Live bytes of one tag, as the program asked for them.
+    Tag(TagId),
+    /// What the backend handed out beyond the live bytes: sizes rounded up to
+    /// size classes, blocks that threads keep cached, the owner's record of small
+    /// blocks allocated in scopes.
+    SizeClassWaste,
+    /// Free room in pages that also hold blocks.
+    Fragmentation,
+    /// The backend's own bookkeeping.
+    AllocatorMetadata,
+    /// Pages without any block that the backend keeps for later.
+    UnusedPages,
+    /// heapledger's own tables: [`self_overhead`](crate::self_overhead).
+    HeapledgerTables,
+    /// The program, its libraries, mapped files, shared memory.
+    Files,
+    /// Stacks of the threads that are alive.
+    Stacks,
+    /// The heap of the C library, for code that does not allocate through Rust.
+    CHeap,
+    /// The program's zero-initialised statics, heapledger's not included.
+    Statics,
+    /// What nothing above explains. Below zero where pages were allocated but
+    /// never touched: they are live, and not in memory. Above zero where code
+    /// maps memory by itself; with a backend that does not tell its statistics,
+    /// what they would explain is here.
+    Unexplained,
+}
+
+/// One row of a [`Report`](super::Report).
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Row {
+    /// What the row is about.
+    pub kind: RowKind,
+    /// The tag's name, with its levels, or what the row is about in words.
+    pub name: String,
+    /// How many tags are above this one; 0 for all other rows.
+    pub depth: usize,
+    /// The row's part of the resident size.
+    pub bytes: i64,
+    /// `bytes` as a part of the resident size: 0.5 is half of it.
+    pub share: f64,
+    /// What only tags have.
+    pub tag: Option<TagColumns>,
+}
+
+/// What a row has to say if it is a tag's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct TagColumns {
+    /// Live bytes of the tag and of all tags below it.
+    pub with_children_bytes: u64,
+    /// Live blocks.
+    pub blocks: u64,
+    /// The largest live bytes seen.
+    pub peak_bytes: u64,
+}
+
+/// All rows; their bytes sum to the resident size.
+pub(super) fn of(reading: &Reading, live_bytes: u64) -> Vec<Row> {
+    let rss_bytes = reading.non_heap.rss_bytes;
+    let mut rows = tag_rows(&reading.tags, rss_bytes);
+    let others = allocator_rows(reading, live_bytes).into_iter().chain(process_rows(reading));
+    for (kind, bytes) in others {
+        if let Some(bytes) = bytes {
+            rows.push(Row::new(kind, bytes, rss_bytes));
+        }
+    }
+    let explained: i64 = rows.iter().map(|row| row.bytes).sum();
+    let rest = rss_bytes.cast_signed() - explained;
+    rows.push(Row::new(RowKind::Unexplained, rest, rss_bytes));
+    rows
+}
+
+/// What the backend keeps beyond the live bytes; `None` where it does not tell.
+fn allocator_rows(reading: &Reading, live_bytes: u64) -> [(RowKind, Option<i64>); 4] {
+    let known = |bytes: Option<u64>| bytes.map(u64::cast_signed);
+    let allocated = known(reading.statistics.allocated_bytes);
+    let active = known(reading.statistics.active_bytes);
+    let metadata = known(reading.statistics.metadata_bytes);
+    let resident = known(reading.statistics.resident_bytes);
+    let minus = |all: Option<i64>, part: Option<i64>| Some(all? - part?);
+    [
+        (RowKind::SizeClassWaste, minus(allocated, Some(live_bytes.cast_signed()))),
+        (RowKind::Fragmentation, minus(active, allocated)),
+        (RowKind::AllocatorMetadata, metadata),
+        (RowKind::UnusedPages, minus(minus(resident, active), metadata)),
+    ]
+}
+
+fn process_rows(reading: &Reading) -> [(RowKind, Option<i64>); 5] {
+    let non_heap = &reading.non_heap;
+    // The system's malloc takes memory by `brk` itself; a wrapped allocator may.
+    let brk_is_foreign = matches!(reading.backend, "jemalloc" | "mimalloc");
+    let own_statics = reading.overhead.statics_bytes;
+    [
+        (RowKind::HeapledgerTables, Some(reading.overhead.total_bytes().cast_signed())),
+        (RowKind::Files, Some(non_heap.file_bytes.cast_signed())),
+        (RowKind::Stacks, Some(non_heap.stack_bytes.cast_signed())),
+        (RowKind::CHeap, brk_is_foreign.then_some(non_heap.brk_bytes.cast_signed())),
+        (RowKind::Statics, Some(non_heap.statics_bytes.saturating_sub(own_statics).cast_signed())),
+    ]
+}
+
+/// The tags, largest first, children below their parents; the two built-in ones
+/// last. Tags that never held anything are left out.
+fn tag_rows(tags: &[TagReading], rss_bytes: u64) -> Vec<Row> {
+    let mut rows = Vec::with_capacity(tags.len());
+    let mut first_level: Vec<&TagReading> =
+        tags.iter().filter(|tag| tag.parent.is_none() && is_used(tag)).collect();
+    first_level.sort_by_key(|tag| {
+        let is_built_in = tag.id == TagId::UNTAGGED || tag.id == TagId::OVERFLOW;
+        (is_built_in, Reverse(tag.with_children.live_bytes()), tag.name())
+    });
+    for tag in first_level {
+        push_with_children(&mut rows, tags, tag, 0, rss_bytes);
+    }
+    rows
+}
+
+/// Recursion is bounded by the levels of a name: 60 at most.
+fn push_with_children(
+    rows: &mut Vec<Row>,
+    tags: &[TagReading],
+    tag: &TagReading,
+    depth: usize,
+    rss_bytes: u64,
+) {
+    if tag.with_children.allocated_blocks != 0 {
+        rows.push(Row::of_tag(tag, depth, rss_bytes));
+        let mut children: Vec<&TagReading> =
+            tags.iter().filter(|child| child.parent == Some(tag.id)).collect();
+        children.sort_by_key(|tag| (Reverse(tag.with_children.live_bytes()), tag.name()));
+        for child in children {
+            push_with_children(rows, tags, child, depth + 1, rss_bytes);
+        }
+    }
+}
+
+impl Row {
+    fn of_tag(tag: &TagReading, depth: usize, rss_bytes: u64) -> Self {
+        let name = match tag.name() {
+            "" => "(being named)",
+            name => name,
+        };
+        let bytes = tag.own.live_bytes().cast_signed();
+        Self {
+            kind: RowKind::Tag(tag.id),
+            name: name.to_owned(),
+            depth,
+            bytes,
+            share: share(bytes, rss_bytes),
+            tag: Some(TagColumns {
+                with_children_bytes: tag.with_children.live_bytes(),
+                blocks: tag.own.live_blocks(),
+                peak_bytes: tag.peak_live_bytes,
+            }),
+        }
+    }
+
+    fn new(kind: RowKind, bytes: i64, rss_bytes: u64) -> Self {
+        let name = match kind {
+            RowKind::Tag(_) => "tag",
+            RowKind::SizeClassWaste => "size-class waste",
+            RowKind::Fragmentation => "fragmentation",
+            RowKind::AllocatorMetadata => "allocator metadata",
+            RowKind::UnusedPages => "unused pages kept",
+            RowKind::HeapledgerTables => "heapledger's tables",
+            RowKind::Files => "program and files",
+            RowKind::Stacks => "stacks",
+            RowKind::CHeap => "C library's heap",
+            RowKind::Statics => "static data",
+            RowKind::Unexplained => "unexplained",
+        };
+        let share = share(bytes, rss_bytes);
+        Self { kind, name: name.to_owned(), depth: 0, bytes, share, tag: None }
+    }
+}
+
+fn share(bytes: i64, rss_bytes: u64) -> f64 {
+    if rss_bytes == 0 { 0.0 } else { bytes as f64 / rss_bytes as f64 }
+}

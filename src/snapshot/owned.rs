@@ -1,0 +1,113 @@
+//! A reading that keeps names and can be written to a file.
+
+use crate::error::{Error, ErrorKind};
+use crate::ledger::Counts;
+use crate::ledger::fault::{Faults, faults};
+use crate::ledger::read;
+use crate::scope::TagId;
+
+use super::{Snapshot, TagReading, backend, snapshot_tags};
+
+/// One tag in an [`OwnedSnapshot`]: a [`TagReading`] with its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct OwnedTagReading {
+    /// The tag's number in the process that was read.
+    pub id: TagId,
+    /// The name, with its levels.
+    pub name: String,
+    /// The tag one level up.
+    pub parent: Option<TagId>,
+    /// What was allocated under the tag itself.
+    pub own: Counts,
+    /// `own`, and the same of every tag below.
+    pub with_children: Counts,
+    /// The largest `own.live_bytes()` seen.
+    pub peak_live_bytes: u64,
+}
+
+/// The process and all its tags, in one reading that owns what it says.
+///
+/// With the feature `serde` it can be written and read back. The sum of `own`
+/// over the tags is `process.counts`, exactly.
+///
+/// # Examples
+///
+/// ```
+/// # #[global_allocator]
+/// # static GLOBAL: heapledger::Allocator = heapledger::Allocator::new();
+/// use heapledger::{OwnedSnapshot, scope};
+///
+/// let cache = scope!("cache", vec![0_u8; 4096]);
+/// let now = OwnedSnapshot::capture().unwrap();
+/// let tag = now.tags.iter().find(|tag| tag.name == "cache").unwrap();
+/// assert_eq!(tag.own.live_bytes(), 4096);
+/// # drop(cache);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct OwnedSnapshot {
+    /// The process, the backend's statistics included.
+    pub process: Snapshot,
+    /// Every tag that was ever used, by number.
+    pub tags: Vec<OwnedTagReading>,
+    /// What could not be done as asked.
+    pub faults: Faults,
+}
+
+impl OwnedSnapshot {
+    /// Reads the process and all tags.
+    ///
+    /// # Cost
+    ///
+    /// That of [`snapshot_with_backend`](crate::snapshot_with_backend) and of
+    /// [`snapshot_tags`]; allocates the result, in part before it reads.
+    ///
+    /// # Concurrency
+    ///
+    /// One reading for all tags and the total.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotInstalled`] if no heapledger allocator serves the process.
+    pub fn capture() -> Result<Self, Error> {
+        let backend = backend()?;
+        let readings = all_tags()?;
+        let counts = readings.iter().fold(Counts::ZERO, |sum, one| sum.plus(&one.own));
+        let process = Snapshot::around(counts).with_backend((backend.statistics)());
+        let tags = readings.iter().filter(|one| is_used(one)).map(own).collect();
+        Ok(Self { process, tags, faults: faults() })
+    }
+}
+
+/// A reading of every tag, in memory that was allocated before.
+pub(crate) fn all_tags() -> Result<Vec<TagReading>, Error> {
+    let mut entries = read::tags_len() + 16;
+    loop {
+        let mut buffer = vec![TagReading::EMPTY; entries];
+        match snapshot_tags(&mut buffer).map(|filled| filled.len()) {
+            Ok(filled) => {
+                buffer.truncate(filled);
+                return Ok(buffer);
+            }
+            // Other threads made new tags in between.
+            Err(error) => match error.kind() {
+                ErrorKind::BufferTooSmall { need } => entries = need + 16,
+                _ => return Err(error),
+            },
+        }
+    }
+}
+
+/// A number without a name and without counts was never a tag.
+pub(crate) fn is_used(reading: &TagReading) -> bool {
+    !reading.name().is_empty() || reading.own != Counts::ZERO
+}
+
+fn own(reading: &TagReading) -> OwnedTagReading {
+    let TagReading { id, parent, own, with_children, peak_live_bytes } = *reading;
+    let name = reading.name().to_owned();
+    OwnedTagReading { id, name, parent, own, with_children, peak_live_bytes }
+}

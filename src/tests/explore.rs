@@ -1,0 +1,117 @@
+//! Runs models: counts the executions, asks for a floor, and proves that mutants
+//! are caught.
+//!
+//! A model that explores nothing passes; so every model has a floor of
+//! executions, and mutants that must fail with the message that is expected. A
+//! floor is what the model took when it was written, rounded down: it falls when
+//! loom no longer sees the branches. Where it is below a thousand the model is
+//! that small, and the number is all there is.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::sync::modelled::{self, Change, Run};
+
+/// How often a thread is stopped where it could have run on, unless the
+/// environment's `LOOM_MAX_PREEMPTIONS` is less.
+const PREEMPTIONS: usize = 3;
+
+/// The sources that mutants change.
+const SOURCES: [(&str, &str); 6] = [
+    ("ledger/cell.rs", include_str!("../ledger/cell.rs")),
+    ("ledger/once_ptr.rs", include_str!("../ledger/once_ptr.rs")),
+    ("ledger/roster.rs", include_str!("../ledger/roster.rs")),
+    ("ledger/slots.rs", include_str!("../ledger/slots.rs")),
+    ("ledger/tag_map.rs", include_str!("../ledger/tag_map.rs")),
+    ("ledger/tag_table.rs", include_str!("../ledger/tag_table.rs")),
+];
+
+/// Explores the shipped code.
+pub(super) fn explore(claim: &str, floor: usize, model: impl Fn() + Send + Sync + 'static) {
+    explore_to(PREEMPTIONS, claim, floor, model);
+}
+
+/// Explores the shipped code with fewer preemptions than the others, where there
+/// are too many executions otherwise.
+pub(super) fn explore_to(
+    preemptions: usize,
+    claim: &str,
+    floor: usize,
+    model: impl Fn() + Send + Sync + 'static,
+) {
+    let model = Arc::new(model);
+    let (seen, as_written) = run(Run::default(), preemptions, &model);
+    // The second run is another one only where there are such loads.
+    let exchanging = match seen.loads {
+        0 => 0,
+        _ => run(Run { exchanges: true, ..Run::default() }, preemptions, &model).1,
+    };
+    let executions = as_written + exchanging;
+    println!("model: {claim}: {executions} executions ({as_written} + {exchanging})");
+    assert!(
+        executions >= floor,
+        "{claim}: only {executions} executions, at least {floor} expected"
+    );
+}
+
+/// Explores a mutant: the operation on the one line of `file` that has `text` is
+/// changed. Panics as the model does when the mutant shows.
+pub(super) fn explore_mutant(
+    file: &'static str,
+    text: &str,
+    change: Change,
+    model: impl Fn() + Send + Sync + 'static,
+) {
+    let line = line_of(file, text);
+    let model = Arc::new(model);
+    for exchanges in [false, true] {
+        let mutant = Some((file, line, change));
+        let (met, executions) =
+            run(Run { mutant, exchanges, ..Run::default() }, PREEMPTIONS, &model);
+        assert!(met.mutated > 0, "the model never came to {file}: {text}");
+        println!("mutant: {file}: {text}: {change:?}: lives through {executions} executions");
+    }
+}
+
+/// Explores a model that is wrong by itself.
+pub(super) fn explore_wrong(model: impl Fn() + Send + Sync + 'static) {
+    let (_, executions) = run(Run::default(), PREEMPTIONS, &Arc::new(model));
+    println!("mutant: lives through {executions} executions");
+}
+
+fn line_of(file: &str, text: &str) -> u32 {
+    let (_, source) = SOURCES.iter().find(|(name, _)| *name == file).expect("a known source");
+    let mut lines = (1..).zip(source.lines()).filter(|(_, line)| line.contains(text));
+    let (Some((line, _)), None) = (lines.next(), lines.next()) else {
+        panic!("{file} has no line, or several, with {text}");
+    };
+    line
+}
+
+/// One exploration; returns what happened to the run, and the executions.
+fn run(
+    run: Run,
+    preemptions: usize,
+    model: &Arc<impl Fn() + Send + Sync + 'static>,
+) -> (Run, usize) {
+    let executions = Arc::new(AtomicUsize::new(0));
+    let (count, model) = (executions.clone(), model.clone());
+    modelled::begin(run);
+    let mut loom = loom::model::Builder::new();
+    loom.preemption_bound = Some(loom.preemption_bound.unwrap_or(preemptions).min(preemptions));
+    loom.max_branches = loom.max_branches.max(10_000);
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        loom.check(move || {
+            count.fetch_add(1, Ordering::Relaxed);
+            model();
+        });
+    }));
+    let run = modelled::begin(Run::default());
+    let executions = executions.load(Ordering::Relaxed);
+    if let Err(panic) = outcome {
+        println!("caught: by execution {executions}");
+        resume_unwind(panic);
+    }
+    (run, executions)
+}

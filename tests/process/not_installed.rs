@@ -1,0 +1,40 @@
+//! Hazard 26: without `#[global_allocator]` no reading pretends.
+//!
+//! This program does not install the allocator, though it enters scopes. Every
+//! reading says `NotInstalled`; none gives zeros that look like a result.
+//!
+//! Seen to fail: with the allocator installed in this program.
+
+use heapledger::{ErrorKind::NotInstalled, SnapshotRing, Tag, TagReading, scope};
+
+#[test]
+fn every_reading_says_so() {
+    let kept = scope!("not installed", vec![0_u8; 10_000]);
+    let tag = Tag::register("not installed").expect("names work without the allocator");
+
+    let mut buffer = vec![TagReading::EMPTY; heapledger::TAGS_MAX];
+    let mut ring = SnapshotRing::<4>::new();
+    let readings = [
+        ("Tag::read", tag.read().map(drop)),
+        ("tag_counts", heapledger::tag_counts(&tag).map(drop)),
+        ("read_tag", heapledger::read_tag(tag.id()).map(drop)),
+        ("thread", heapledger::thread().map(drop)),
+        ("threads", heapledger::threads().map(drop)),
+        ("snapshot", heapledger::snapshot().map(drop)),
+        ("snapshot_with_backend", heapledger::snapshot_with_backend().map(drop)),
+        ("snapshot_tags", heapledger::snapshot_tags(&mut buffer).map(drop)),
+        ("SnapshotRing::record", ring.record(None).map(drop)),
+        ("OwnedSnapshot::capture", heapledger::OwnedSnapshot::capture().map(drop)),
+        ("log_memory", heapledger::log_memory("here").map(drop)),
+        ("report", heapledger::report().map(drop)),
+        ("measure", heapledger::measure("work", || vec![1]).map(drop)),
+        ("Tag::measure", tag.measure(|| vec![1]).map(drop)),
+        ("backend_statistics", heapledger::backend_statistics().map(drop)),
+        ("purge", heapledger::purge()),
+    ];
+    for (name, reading) in readings {
+        assert_eq!(reading.map_err(|error| error.kind()), Err(NotInstalled), "{name}");
+    }
+    assert!(heapledger::self_check().is_err());
+    drop(kept);
+}
