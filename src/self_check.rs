@@ -217,3 +217,57 @@ fn check_tag(id: u16, counts: Counts) -> Result<(), SelfCheckError> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(allocated: (u64, u64), freed: (u64, u64)) -> Counts {
+        Counts {
+            allocated_bytes: allocated.0,
+            allocated_blocks: allocated.1,
+            freed_bytes: freed.0,
+            freed_blocks: freed.1,
+        }
+    }
+
+    #[test]
+    fn a_wrong_tag_is_named_with_its_numbers() {
+        let id = TAGS.intern("self check/wrong").unwrap();
+        let tag = TagId::new(id);
+        assert_eq!(check_tag(id, counts((100, 3), (90, 2))), Ok(()));
+        // Bytes freed twice, blocks freed twice.
+        for counts in [counts((100, 3), (101, 2)), counts((100, 3), (90, 4))] {
+            let error = SelfCheckError::FreedExceedsAllocated { tag, counts };
+            assert_eq!(check_tag(id, counts), Err(error));
+            assert!(error.to_string().contains("I1: under \"self check/wrong\""), "{error}");
+        }
+        // A free of the wrong size, an allocation without its block.
+        for counts in [counts((100, 3), (99, 1)), counts((100, 3), (90, 3))] {
+            let error = SelfCheckError::BytesAndBlocksDisagree { tag, counts };
+            assert_eq!(check_tag(id, counts), Err(error));
+        }
+        // Counters that have wrapped are not wrong.
+        assert_eq!(check_tag(id, counts((50, 1), (u64::MAX - 9, u64::MAX))), Ok(()));
+    }
+
+    #[test]
+    fn a_shrunken_total_is_found() {
+        let (before, after) = (counts((9, 9), (5, 5)), counts((9, 9), (4, 5)));
+        assert!(check_growth(before, after).is_err());
+        assert_eq!(check_growth(after, before), Ok(()));
+    }
+
+    #[test]
+    fn a_free_without_its_allocation_is_found_in_the_ledger() {
+        let id = TAGS.intern("self check/planted").unwrap();
+        let cell = registry::SHARED.cell(id);
+        cell.book_free_shared(10);
+        let error = check(read::total()).unwrap_err();
+        assert!(
+            matches!(error, SelfCheckError::FreedExceedsAllocated { tag, .. } if tag.get() == id)
+        );
+        cell.book_alloc_shared(10);
+        assert_eq!(check(read::total()), Ok(()));
+    }
+}

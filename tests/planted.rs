@@ -4,6 +4,7 @@
 //! them would not see heapledger's errors either.
 
 use std::hint::black_box;
+use std::sync::Barrier;
 use std::thread;
 
 use heapledger::{Allocator, scope};
@@ -42,7 +43,11 @@ fn race() {
     // SAFETY: none, this is the planted error.
     unsafe impl Sync for Shared {}
     let shared = &Shared(Box::into_raw(scope!("planted", Box::new(0_u64))));
+    // Both at once: a thread that ends hands its slot to the next, which orders
+    // the two.
+    let both = &Barrier::new(2);
     let count = move || {
+        both.wait();
         for _ in 0..1000 {
             // SAFETY: none, this is the planted error.
             unsafe { shared.0.write(black_box(shared.0.read()) + 1) };

@@ -4,14 +4,18 @@
 //! | regime | layouts | untagged block | tagged block |
 //! |---|---|---|---|
 //! | tiny | size ≤ 6, align ≤ 8 | 8 bytes, owner 0 in the last two | 8 bytes, owner in the last two |
-//! | header | 9 ≤ size < 512, align ≤ 8 | as the backend gives it, address 0 modulo 16 | 8-byte header before it, address 8 modulo 16 |
-//! | map | everything else | as the backend gives it | as the backend gives it, owner in the tag map |
+//! | header | 9 ≤ size < 512, size modulo 16 from 1 to 8, align ≤ 8 | as the backend gives it, address 0 modulo 16 | 8-byte header before it, address 8 modulo 16 |
+//! | word | size 7 or 8, align ≤ 8 | as the backend gives it | 16 bytes, owner in the tag map |
+//! | map | everything else | as the backend gives it; below 512, address 0 modulo 16 | the same, owner in the tag map |
 //!
 //! In the header regime one bit of the address tells tagged from untagged
 //! without a load: the backend's blocks of 9 bytes and more are aligned to 16
 //! (by its size classes, or because we ask for it), and a tagged block starts 8
-//! bytes into one. A tiny block always has room for two more bytes, because no
-//! backend has a size class below 8.
+//! bytes into one. A block whose size class a header would change (a buffer of 64
+//! bytes would take 80) has its owner in the map instead. A tiny block always has
+//! room for two more bytes, because no backend has a size class below 8. A tagged
+//! word takes 16 bytes so that the map needs no entry for every 8: the entries of
+//! the few blocks of this size would lie scattered over as many pages.
 
 use core::alloc::Layout;
 
@@ -23,9 +27,9 @@ use crate::ledger::tag_map;
 pub(crate) const TINY_MAX: usize = 6;
 /// Largest alignment of a tiny block and of one with a header.
 pub(crate) const PLAIN_ALIGN_MAX: usize = 8;
-/// Smallest and (exclusive) largest block that may carry a header.
-const HEADER_MIN: usize = 9;
-const HEADER_END: usize = tag_map::LARGE_MIN;
+/// Smallest and (exclusive) largest small block.
+pub(crate) const SMALL_MIN: usize = 9;
+const SMALL_END: usize = tag_map::LARGE_MIN;
 /// A header: the offset of the owner's cell in every shard in the upper half, the
 /// block's size in the lower one.
 const HEADER_BYTES: usize = 8;
@@ -34,6 +38,7 @@ const HEADER_BYTES: usize = 8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Regime {
     Tiny,
+    Word,
     Header,
     Map,
 }
@@ -45,6 +50,8 @@ impl Regime {
             Self::Map
         } else if layout.size() <= TINY_MAX {
             Self::Tiny
+        } else if layout.size() < SMALL_MIN {
+            Self::Word
         } else if is_header_size(layout.size()) {
             Self::Header
         } else {
@@ -53,10 +60,25 @@ impl Regime {
     }
 }
 
-/// Whether a block of this size, not over-aligned, is in the header regime.
+/// Whether a block of this size, not over-aligned, is small: it starts at 0
+/// modulo 16, or at 8 if it has a header.
+#[inline(always)]
+pub(crate) const fn is_small(size: usize) -> bool {
+    size.wrapping_sub(SMALL_MIN) < SMALL_END - SMALL_MIN
+}
+
+/// What decides whether a small block carries a header.
+#[inline(always)]
+pub(crate) const fn small_bits(size: usize) -> u32 {
+    size.wrapping_sub(SMALL_MIN) as u32
+}
+
+/// Whether a block of this size, not over-aligned, is in the header regime: it is
+/// small, and eight more bytes end in the same 16, so that no size class is left
+/// for the header's sake. For these, `size - 9` has the bit of 8.
 #[inline(always)]
 pub(crate) const fn is_header_size(size: usize) -> bool {
-    size.wrapping_sub(HEADER_MIN) < HEADER_END - HEADER_MIN
+    is_small(size) && small_bits(size) & tag_map::SMALL_IN_MAP != 0
 }
 
 /// The layout asked of the backend for a tiny block.
@@ -65,18 +87,21 @@ pub(crate) const TINY: Layout = match Layout::from_size_align(8, 8) {
     Err(_) => panic!("8 bytes aligned to 8 is a layout"),
 };
 
-/// The layout asked of the backend for a block that is neither tiny nor carries
-/// a header.
+/// The layout asked of the backend for a tagged word.
+pub(crate) const TAGGED_WORD: Layout = match Layout::from_size_align(16, 16) {
+    Ok(layout) => layout,
+    Err(_) => panic!("16 bytes aligned to 16 is a layout"),
+};
+
+/// The layout asked of the backend for an untagged block that is not tiny, and
+/// for a tagged one of the map.
 ///
 /// Where the backend does not promise it by itself, it is asked for what the
-/// records need: in the header regime an address that is 0 modulo 16, for blocks
-/// of 7 and 8 bytes a word of the tag map to themselves.
+/// records need: for small blocks an address that is 0 modulo 16.
 #[inline(always)]
 pub(crate) const fn plain<B: Backend>(layout: Layout) -> Layout {
-    if B::ALIGNS_TO_16 || layout.align() > PLAIN_ALIGN_MAX || layout.size() >= HEADER_END {
+    if B::ALIGNS_TO_16 || layout.align() > PLAIN_ALIGN_MAX || !is_small(layout.size()) {
         layout
-    } else if layout.size() < HEADER_MIN {
-        TINY
     } else {
         let size = if layout.size() < 16 { 16 } else { layout.size() };
         // SAFETY: 16 is a power of two, and the size is below 512.

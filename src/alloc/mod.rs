@@ -34,6 +34,8 @@ use heapledger_alloc_sys::{Backend, DefaultBackend};
 
 use local::local;
 
+use crate::ledger::tag_map;
+
 /// The global allocator: a backend with the ledger on top.
 ///
 /// Forwards every call to the backend, so in-place growth and lazily zeroed
@@ -137,13 +139,13 @@ unsafe impl<B: Backend> GlobalAlloc for Allocator<B> {
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         let (size, align) = (layout.size(), layout.align());
         // SAFETY: every call gets the caller's block and layout, as they came;
-        // past the two conditions the layout is one of the header regime, so the
-        // address tells whether there is a header.
+        // past the two conditions the block is small, so the address tells whether
+        // there is a header.
         unsafe {
             if align > layout::PLAIN_ALIGN_MAX {
                 return paths::dealloc_aligned(block, size, align, self);
             }
-            if !layout::is_header_size(size) {
+            if !layout::is_small(size) {
                 return paths::dealloc_odd(block, size, align, self);
             }
             let Some(shard) = local().shard() else {
@@ -153,6 +155,8 @@ unsafe impl<B: Backend> GlobalAlloc for Allocator<B> {
                 let base = layout::header_base(block);
                 shard.cell_at(layout::read_header(base)).book_free(size as u64);
                 self.backend.free(base, layout::with_header(layout));
+            } else if tag_map::may_hold_small(layout::small_bits(size)) {
+                paths::dealloc_small(block, size, align, self);
             } else {
                 shard.cell(0).book_free(size as u64);
                 self.backend.free(block, layout::plain::<B>(layout));

@@ -11,7 +11,7 @@ use crate::ledger::fault::FAULTS;
 use crate::ledger::registry::SHARED;
 use crate::ledger::tag_map::{self, Granule, LARGE_MIN};
 
-use super::layout::{self, Regime, TINY};
+use super::layout::{self, Regime, TAGGED_WORD, TINY};
 use super::local::{Local, local};
 use super::{Allocator, install};
 
@@ -58,10 +58,7 @@ unsafe fn alloc_aligned_scoped<B: Backend>(
     // SAFETY: the caller's layout, over-aligned.
     unsafe {
         hint::assert_unchecked(align > layout::PLAIN_ALIGN_MAX);
-        match Granule::of(size, align) {
-            Granule::Large => alloc_in_map(size, align, Granule::Large, this),
-            other => alloc_in_map(size, align, other, this),
-        }
+        alloc_in_map(size, align, this)
     }
 }
 
@@ -125,7 +122,7 @@ pub(super) unsafe fn alloc_scoped<B: Backend>(
     }
 }
 
-/// `alloc` inside a scope for large and for word-sized blocks.
+/// `alloc` inside a scope for blocks whose owner is kept in the map.
 #[inline(never)]
 unsafe fn alloc_scoped_odd<B: Backend>(size: usize, align: usize, this: &Allocator<B>) -> *mut u8 {
     // Inside a scope the fuel sinks below zero by what is asked for; it is
@@ -134,22 +131,16 @@ unsafe fn alloc_scoped_odd<B: Backend>(size: usize, align: usize, this: &Allocat
     // SAFETY: the caller's layout, not over-aligned.
     unsafe {
         hint::assert_unchecked(align <= layout::PLAIN_ALIGN_MAX);
-        if size >= LARGE_MIN {
-            alloc_in_map(size, align, Granule::Large, this)
-        } else {
-            alloc_in_map(size, align, Granule::Word, this)
+        if size < layout::SMALL_MIN {
+            return this.alloc_recorded(layout(size, align), false);
         }
+        alloc_in_map(size, align, this)
     }
 }
 
-/// `alloc` for blocks whose owner, if there is one, is kept in the map.
+/// `alloc` inside a scope for blocks of the map regime.
 #[inline(always)]
-unsafe fn alloc_in_map<B: Backend>(
-    size: usize,
-    align: usize,
-    granule: Granule,
-    this: &Allocator<B>,
-) -> *mut u8 {
+unsafe fn alloc_in_map<B: Backend>(size: usize, align: usize, this: &Allocator<B>) -> *mut u8 {
     let local = local();
     if local.spend(size).is_err() {
         // SAFETY: the caller's layout.
@@ -164,10 +155,10 @@ unsafe fn alloc_in_map<B: Backend>(
             return take_back(size);
         }
         let tag = local.tag();
-        if tag == 0 || tag_map::put_where_mapped(block, granule, id(tag)) {
+        if tag_map::put_where_mapped(block, Granule::of(size), id(tag)) {
             return block;
         }
-        record_slow(block, size, granule)
+        record_slow(block, size)
     }
 }
 
@@ -175,10 +166,10 @@ unsafe fn alloc_in_map<B: Backend>(
 /// nobody if there is no memory for one.
 #[cold]
 #[inline(never)]
-fn record_slow(block: *mut u8, size: usize, granule: Granule) -> *mut u8 {
+fn record_slow(block: *mut u8, size: usize) -> *mut u8 {
     let local = local();
     let tag = local.tag();
-    if !tag_map::put(block, granule, id(tag)) {
+    if !tag_map::put(block, Granule::of(size), id(tag)) {
         FAULTS.blocks_without_owner.raise();
         if let Some(shard) = local.shard() {
             // SAFETY: tags are offsets.
@@ -211,14 +202,11 @@ pub(super) unsafe fn dealloc_aligned<B: Backend>(
     // SAFETY: the caller's block and layout, over-aligned.
     unsafe {
         hint::assert_unchecked(align > layout::PLAIN_ALIGN_MAX);
-        match Granule::of(size, align) {
-            Granule::Large => dealloc_in_map(block, size, align, Granule::Large, this),
-            other => dealloc_in_map(block, size, align, other, this),
-        }
+        dealloc_in_map(block, size, align, this)
     }
 }
 
-/// `dealloc` for tiny, word-sized and large blocks that are not over-aligned.
+/// `dealloc` for tiny blocks, words and large blocks that are not over-aligned.
 #[inline(never)]
 pub(super) unsafe fn dealloc_odd<B: Backend>(
     block: *mut u8,
@@ -231,10 +219,10 @@ pub(super) unsafe fn dealloc_odd<B: Backend>(
     unsafe {
         hint::assert_unchecked(align <= layout::PLAIN_ALIGN_MAX);
         if size >= LARGE_MIN {
-            return dealloc_in_map(block, size, align, Granule::Large, this);
+            return dealloc_in_map(block, size, align, this);
         }
         if size > layout::TINY_MAX {
-            return dealloc_in_map(block, size, align, Granule::Word, this);
+            return dealloc_word(block, size, align, this);
         }
         let Some(shard) = local().shard() else {
             return dealloc_slow(block, size, align, this);
@@ -245,13 +233,43 @@ pub(super) unsafe fn dealloc_odd<B: Backend>(
     }
 }
 
+/// `dealloc` for words.
+#[inline(never)]
+unsafe fn dealloc_word<B: Backend>(block: *mut u8, size: usize, align: usize, this: &Allocator<B>) {
+    let Some(shard) = local().shard() else {
+        // SAFETY: the caller's block and layout.
+        return unsafe { dealloc_slow(block, size, align, this) };
+    };
+    let owner = take_from_map(block, size);
+    // SAFETY: owners are offsets; the owner tells which layout the block came from
+    // the backend with.
+    unsafe {
+        shard.cell_at(owner).book_free(size as u64);
+        this.backend.free(block, word::<B>(layout(size, align), owner));
+    }
+}
+
+/// `dealloc` for small blocks whose owner, if there is one, is in the map.
+#[inline(never)]
+pub(super) unsafe fn dealloc_small<B: Backend>(
+    block: *mut u8,
+    size: usize,
+    align: usize,
+    this: &Allocator<B>,
+) {
+    // SAFETY: the caller's block and layout, small.
+    unsafe {
+        hint::assert_unchecked(align <= layout::PLAIN_ALIGN_MAX && layout::is_small(size));
+        dealloc_in_map(block, size, align, this)
+    }
+}
+
 /// `dealloc` for blocks whose owner, if there is one, is kept in the map.
 #[inline(always)]
 unsafe fn dealloc_in_map<B: Backend>(
     block: *mut u8,
     size: usize,
     align: usize,
-    granule: Granule,
     this: &Allocator<B>,
 ) {
     // SAFETY: the caller's block and layout; owners are offsets; the block came
@@ -260,7 +278,7 @@ unsafe fn dealloc_in_map<B: Backend>(
         let Some(shard) = local().shard() else {
             return dealloc_slow(block, size, align, this);
         };
-        let owner = offset(tag_map::take(block, granule));
+        let owner = take_from_map(block, size);
         shard.cell_at(owner).book_free(size as u64);
         this.backend.free(block, layout::plain::<B>(layout(size, align)));
     }
@@ -286,7 +304,11 @@ pub(super) unsafe fn dealloc_slow<B: Backend>(
                 (layout::read_header(base), base, layout::with_header(outer))
             }
             Regime::Header => (0, block, layout::plain::<B>(outer)),
-            Regime::Map => (take_from_map(block, outer), block, layout::plain::<B>(outer)),
+            Regime::Word => {
+                let owner = take_from_map(block, size);
+                (owner, block, word::<B>(outer, owner))
+            }
+            Regime::Map => (take_from_map(block, size), block, layout::plain::<B>(outer)),
         };
         book_free(local(), owner, size);
         this.backend.free(base, inner);
@@ -379,10 +401,22 @@ impl<B: Backend> Allocator<B> {
                 // SAFETY: allocated with room for the header.
                 Placed { block: unsafe { layout::write_header(base, header) }, owner }
             }
-            Regime::Header => Placed { block: get(layout::plain::<B>(layout)), owner },
+            Regime::Word if owner != 0 => {
+                let block = get(TAGGED_WORD);
+                if block.is_null() || record_in_map(block, layout.size(), owner) == owner {
+                    return Placed { block, owner };
+                }
+                // Nobody's, so it must be as an untagged one.
+                // SAFETY: the backend's, with this layout.
+                unsafe { self.backend.free(block, TAGGED_WORD) };
+                Placed { block: get(layout::plain::<B>(layout)), owner: 0 }
+            }
+            Regime::Word | Regime::Header => {
+                Placed { block: get(layout::plain::<B>(layout)), owner }
+            }
             Regime::Map => {
                 let block = get(layout::plain::<B>(layout));
-                Placed { block, owner: record_in_map(block, layout, owner) }
+                Placed { block, owner: record_in_map(block, layout.size(), owner) }
             }
         }
     }
@@ -412,24 +446,24 @@ pub(super) fn take_back(size: usize) -> *mut u8 {
 /// Records an owner in the map; returns the owner to book to, which is nobody if
 /// the map could not take it.
 #[inline(always)]
-pub(super) fn record_in_map(block: *mut u8, layout: Layout, owner: u32) -> u32 {
-    if owner == 0 || block.is_null() {
+pub(super) fn record_in_map(block: *mut u8, size: usize, owner: u32) -> u32 {
+    if owner == 0 || block.is_null() || tag_map::put(block, Granule::of(size), id(owner)) {
         return owner;
     }
-    let granule = Granule::of(layout.size(), layout.align());
-    if tag_map::put(block, granule, id(owner)) {
-        owner
-    } else {
-        FAULTS.blocks_without_owner.raise();
-        0
-    }
+    FAULTS.blocks_without_owner.raise();
+    0
 }
 
 /// Takes an owner out of the map.
 #[inline(always)]
-pub(super) fn take_from_map(block: *mut u8, layout: Layout) -> u32 {
-    let granule = Granule::of(layout.size(), layout.align());
-    offset(tag_map::take(block, granule))
+pub(super) fn take_from_map(block: *mut u8, size: usize) -> u32 {
+    offset(tag_map::take(block, Granule::of(size)))
+}
+
+/// The layout a word came from the backend with.
+#[inline(always)]
+pub(super) fn word<B: Backend>(outer: Layout, owner: u32) -> Layout {
+    if owner == 0 { layout::plain::<B>(outer) } else { TAGGED_WORD }
 }
 
 /// Books a block, in the thread's shard or in the shared one.

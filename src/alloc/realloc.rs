@@ -11,7 +11,9 @@ use heapledger_alloc_sys::Backend;
 use super::Allocator;
 use super::layout::{self, Regime, TINY};
 use super::local::{Local, local};
-use super::paths::{Placed, book_alloc, book_free, offset, record_in_map, refused, take_from_map};
+use super::paths::{
+    Placed, book_alloc, book_free, offset, record_in_map, refused, take_from_map, word,
+};
 
 /// `realloc` for every layout.
 #[inline(never)]
@@ -36,7 +38,7 @@ pub(super) unsafe fn realloc<B: Backend>(
         match from {
             Regime::Header if layout::has_header(block) => this.regrow_header(block, old, new),
             Regime::Tiny => this.regrow_tiny(block, old, new),
-            Regime::Header | Regime::Map => this.regrow_plain(block, old, new, from),
+            Regime::Word | Regime::Header | Regime::Map => this.regrow_plain(block, old, new, from),
         }
     };
     if placed.block.is_null() {
@@ -91,17 +93,23 @@ impl<B: Backend> Allocator<B> {
         new: Layout,
         from: Regime,
     ) -> (u32, Placed) {
-        let owner = if from == Regime::Map { take_from_map(block, old) } else { 0 };
-        let stays = match Regime::of(new) {
+        let owner = if from == Regime::Header { 0 } else { take_from_map(block, old.size()) };
+        let to = Regime::of(new);
+        if owner != 0 && from == Regime::Word && to == Regime::Word {
+            // All tagged words are of one size.
+            record_in_map(block, new.size(), owner);
+            return (owner, Placed { block, owner });
+        }
+        let stays = match to {
             Regime::Tiny => false,
-            Regime::Header => owner == 0 && same_alignment::<B>(old, new),
-            Regime::Map => same_alignment::<B>(old, new),
+            Regime::Word | Regime::Header => owner == 0 && same_alignment::<B>(old, new),
+            Regime::Map => (owner == 0 || from == Regime::Map) && same_alignment::<B>(old, new),
         };
         if !stays {
             // SAFETY: the caller's block.
             let placed = unsafe { self.relocate(block, old, new, owner) };
             if placed.block.is_null() {
-                record_in_map(block, old, owner);
+                record_in_map(block, old.size(), owner);
             }
             return (owner, placed);
         }
@@ -111,10 +119,10 @@ impl<B: Backend> Allocator<B> {
             unsafe { self.backend.reallocate(block, inner, layout::plain::<B>(new).size()) };
         if moved.is_null() {
             // The old block lives on, with its owner.
-            record_in_map(block, old, owner);
+            record_in_map(block, old.size(), owner);
             return (owner, Placed { block: moved, owner });
         }
-        let booked = record_in_map(moved, new, owner);
+        let booked = record_in_map(moved, new.size(), owner);
         (owner, Placed { block: moved, owner: booked })
     }
 
@@ -135,6 +143,7 @@ impl<B: Backend> Allocator<B> {
                 // SAFETY: the block has a header.
                 (unsafe { layout::header_base(block) }, layout::with_header(old))
             }
+            Regime::Word => (block, word::<B>(old, owner)),
             Regime::Header | Regime::Map => (block, layout::plain::<B>(old)),
         };
         // SAFETY: the old block came from the backend with this layout, and its

@@ -25,7 +25,7 @@ pub mod criterion;
 /// # #[global_allocator]
 /// # static GLOBAL: heapledger::Allocator = heapledger::Allocator::new();
 /// let usage = heapledger::bench::count(|| vec![0_u8; 1000]).unwrap();
-/// assert_eq!(usage.to_string(), "1000 B in 1 block, peak 1000 B, resident +0 B");
+/// assert!(usage.to_string().starts_with("1000 B in 1 block, peak 1000 B"));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

@@ -2,11 +2,13 @@
 //!
 //! Keyed by address, with a granule that depends on the block's layout: two
 //! blocks of at least g bytes never start in the same g bytes, and `dealloc`
-//! knows the layout, so one entry of two bytes per g bytes of address space is
-//! enough (0.4 % at 512 bytes). Three levels, like a page table: a root in zeroed
-//! static memory (4 GiB an entry), nodes (2 MiB an entry), leaves by granule. A
-//! leaf exists only where something was tagged; everywhere else a lookup ends at
-//! the first or second null.
+//! knows the layout, so one byte per g bytes of address space is enough (0.2 % at
+//! 512 bytes). The first 254 tags fit into that byte; for the others it says that
+//! the owner is in a wide leaf beside it, with two bytes an entry, which most
+//! programs never need. Three levels, like a page table: a root in zeroed static
+//! memory (4 GiB an entry), nodes (2 MiB an entry), leaves by granule. A leaf
+//! exists only where something was tagged; everywhere else a lookup ends at the
+//! first or second null.
 //!
 //! Invariant: an entry is not zero exactly while a tagged block of that granule
 //! starts there. The owner is taken out *before* the block goes back to the
@@ -14,7 +16,7 @@
 //! entry empty.
 
 use core::ops::Range;
-use core::sync::atomic::{AtomicU16, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, Ordering};
 
 use heapledger_alloc_sys::os_pages;
 
@@ -30,10 +32,14 @@ const CHUNKS: usize = 1 << (NODE_SHIFT - CHUNK_SHIFT);
 const CHUNK_MASK: usize = (1 << CHUNK_SHIFT) - 1;
 
 /// Leaves of one chunk, by granule.
-#[repr(C, align(32))]
+#[repr(C, align(128))]
 struct Chunk {
-    leaves: [OncePtr<AtomicU16>; 4],
+    leaves: [OncePtr<AtomicU8>; 8],
+    wide_leaves: [OncePtr<AtomicU16>; 8],
 }
+
+/// In a leaf: the owner is in the wide leaf.
+const WIDE: u8 = u8::MAX;
 
 #[repr(C)]
 struct Node {
@@ -41,10 +47,10 @@ struct Node {
 }
 
 impl Node {
-    /// The place of a leaf; always there, the index being masked.
+    /// The chunk of an address; always there, the index being masked.
     #[inline(always)]
-    fn leaf(&self, address: usize, granule: Granule) -> Option<&OncePtr<AtomicU16>> {
-        self.chunks.get((address >> CHUNK_SHIFT) % CHUNKS)?.leaves.get(granule as usize)
+    fn chunk(&self, address: usize) -> Option<&Chunk> {
+        self.chunks.get((address >> CHUNK_SHIFT) % CHUNKS)
     }
 }
 
@@ -52,65 +58,92 @@ static ROOT: [OncePtr<Node>; NODES] = [const { OncePtr::null() }; NODES];
 
 /// Which of the maps a block belongs to: decided by its layout alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Granule {
-    /// Blocks of 7 and 8 bytes.
-    Word,
-    /// Blocks of less than 512 bytes, aligned to 16 and more.
-    Quantum,
-    /// Blocks of 512 bytes and more.
-    Large,
+pub(crate) struct Granule {
+    shift: u32,
 }
 
 /// Smallest block of the large granule.
-pub(crate) const LARGE_MIN: usize = 1 << Granule::Large.shift();
+pub(crate) const LARGE_MIN: usize = 1 << Granule::LARGE.shift;
 
 impl Granule {
-    /// The granule whose blocks cannot share one: those of a granule all take up
-    /// at least its bytes (`Word`, `Large`), or all start at a multiple of them
-    /// (`Quantum`). Size alone must make a block `Large`: one byte aligned to 512
-    /// leaves room for a block of 600 that starts in the same 512 bytes.
+    /// Blocks of less than 32 bytes, which start at multiples of 16.
+    pub(crate) const QUANTUM: Self = Self { shift: 4 };
+    /// Blocks of 512 bytes and more.
+    pub(crate) const LARGE: Self = Self { shift: 9 };
+
+    /// The granule whose blocks cannot share one: they all take up at least its
+    /// bytes, or (below 16) they all start at a multiple of them. Size alone must
+    /// choose a larger one: one byte aligned to 512 leaves room for a block of 600
+    /// that starts in the same 512 bytes.
     #[inline(always)]
-    pub(crate) const fn of(size: usize, align: usize) -> Self {
-        if size >= LARGE_MIN {
-            Self::Large
-        } else if align >= 16 {
-            Self::Quantum
-        } else {
-            Self::Word
-        }
+    pub(crate) const fn of(size: usize) -> Self {
+        if size >= LARGE_MIN { Self::LARGE } else { Self { shift: (size | 16).ilog2() } }
+    }
+
+    fn all() -> impl Iterator<Item = Self> {
+        (Self::QUANTUM.shift..=Self::LARGE.shift).map(|shift| Self { shift })
+    }
+
+    #[inline(always)]
+    const fn index(self) -> usize {
+        self.shift.wrapping_sub(Self::QUANTUM.shift) as usize
     }
 
     #[inline(always)]
     const fn shift(self) -> u32 {
-        match self {
-            Self::Word => 3,
-            Self::Quantum => 4,
-            Self::Large => 9,
-        }
+        self.shift
     }
 }
 
-/// The entry of an address, if its leaf exists.
+/// All ones until a small block's owner is put into the map, then
+/// `SMALL_IN_MAP`: see `may_hold_small`.
+static SMALL_MASK: AtomicU32 = AtomicU32::new(u32::MAX);
+
+/// Of small blocks, those for whose `bits` this is 0 are in the map.
+pub(crate) const SMALL_IN_MAP: u32 = 8;
+
+/// Whether a small block with these bits may have an owner in the map: one load
+/// and one test, which fails for all but one of the sizes until the map holds
+/// a small block.
 #[inline(always)]
-fn entry(address: usize, granule: Granule) -> Option<&'static AtomicU16> {
+pub(crate) fn may_hold_small(bits: u32) -> bool {
+    // Relaxed: whoever has a block of the map has it from the thread that put its
+    // owner in, after it lowered the mask.
+    bits & SMALL_MASK.load(Ordering::Relaxed) == 0
+}
+
+/// The chunk of an address, if its node exists.
+#[inline(always)]
+fn chunk(address: usize) -> Option<&'static Chunk> {
     let node = ROOT.get(address >> NODE_SHIFT)?.get();
-    if node.is_null() {
-        return None;
-    }
-    // SAFETY: nodes live for ever.
-    let leaf = unsafe { &*node }.leaf(address, granule)?.get();
+    // SAFETY: null, or a node, and nodes live for ever.
+    unsafe { node.as_ref() }?.chunk(address)
+}
+
+/// The entry of an address in a leaf, if the leaf exists.
+///
+/// # Safety
+///
+/// - `leaf` is null or has an entry for every granule of a chunk.
+#[inline(always)]
+unsafe fn entry<T>(leaf: *mut T, address: usize, granule: Granule) -> Option<&'static T> {
     if leaf.is_null() {
         return None;
     }
-    // SAFETY: a leaf has one entry for every granule of its chunk and lives for
-    // ever.
+    // SAFETY: the index is below the number of granules of a chunk (caller);
+    // leaves live for ever.
     Some(unsafe { &*leaf.add((address & CHUNK_MASK) >> granule.shift()) })
 }
 
 /// Takes the owner of a block out of the map; 0 if it has none.
-#[inline]
+#[inline(always)]
 pub(crate) fn take(block: *const u8, granule: Granule) -> u16 {
-    let Some(entry) = entry(block.addr(), granule) else {
+    let address = block.addr();
+    let Some(leaf) = chunk(address).and_then(|chunk| chunk.leaves.get(granule.index())) else {
+        return 0;
+    };
+    // SAFETY: leaves are mapped with an entry for every granule.
+    let Some(entry) = (unsafe { entry(leaf.get(), address, granule) }) else {
         return 0;
     };
     // Relaxed: the block came to this thread from the one that put the owner in,
@@ -118,43 +151,75 @@ pub(crate) fn take(block: *const u8, granule: Granule) -> u16 {
     let owner = entry.load(Ordering::Relaxed);
     if owner != 0 {
         entry.store(0, Ordering::Relaxed);
+        if owner == WIDE {
+            return wide_owner(address, granule);
+        }
     }
-    owner
+    u16::from(owner)
 }
 
-/// Puts a block's owner into the map if its leaf exists.
+/// The owner of a block whose leaf says that it is in the wide one.
+#[cold]
+#[inline(never)]
+fn wide_owner(address: usize, granule: Granule) -> u16 {
+    let leaf = chunk(address).and_then(|chunk| chunk.wide_leaves.get(granule.index()));
+    // SAFETY: leaves are mapped with an entry for every granule.
+    let entry = leaf.and_then(|leaf| unsafe { entry(leaf.get(), address, granule) });
+    // Relaxed: as in `take`. The entry stays: only the leaf tells that it counts.
+    entry.map_or(0, |entry| entry.load(Ordering::Relaxed))
+}
+
+/// Puts a block's owner into the map if that takes no more than one store: its
+/// leaf exists, and the owner fits into a byte.
 #[inline(always)]
 pub(crate) fn put_where_mapped(block: *const u8, granule: Granule, owner: u16) -> bool {
-    match entry(block.addr(), granule) {
-        Some(entry) => {
-            // Relaxed: as in `take`.
-            entry.store(owner, Ordering::Relaxed);
-            true
-        }
-        None => false,
+    let address = block.addr();
+    if owner >= u16::from(WIDE) {
+        return false;
     }
+    let Some(leaf) = chunk(address).and_then(|chunk| chunk.leaves.get(granule.index())) else {
+        return false;
+    };
+    // SAFETY: leaves are mapped with an entry for every granule.
+    let Some(entry) = (unsafe { entry(leaf.get(), address, granule) }) else {
+        return false;
+    };
+    // Relaxed: as in `take`.
+    entry.store(owner as u8, Ordering::Relaxed);
+    true
 }
 
 /// Puts a block's owner into the map; false if no memory for it could be had.
 #[inline]
 pub(crate) fn put(block: *const u8, granule: Granule, owner: u16) -> bool {
-    put_where_mapped(block, granule, owner)
-        || (map_leaf(block.addr(), granule) && put_where_mapped(block, granule, owner))
+    put_where_mapped(block, granule, owner) || put_slow(block.addr(), granule, owner).is_some()
 }
 
-/// Maps the leaf of an address, and the node above it.
+/// As `put`, mapping the node and the leaves that it takes.
 #[cold]
 #[inline(never)]
-fn map_leaf(address: usize, granule: Granule) -> bool {
-    let Some(place) = ROOT.get(address >> NODE_SHIFT) else {
-        return false;
-    };
-    let Some(node) = get_or_map(place, size_of::<Node>()) else {
-        return false;
-    };
+fn put_slow(address: usize, granule: Granule, owner: u16) -> Option<()> {
+    let node = get_or_map(ROOT.get(address >> NODE_SHIFT)?, size_of::<Node>())?;
     // SAFETY: nodes live for ever.
-    let leaf = unsafe { &*node }.leaf(address, granule);
-    leaf.is_some_and(|leaf| get_or_map(leaf, leaf_bytes(granule)).is_some())
+    let chunk = unsafe { &*node }.chunk(address)?;
+    let leaf = get_or_map(chunk.leaves.get(granule.index())?, leaf_bytes(granule))?;
+    if granule != Granule::LARGE {
+        // Relaxed: see `may_hold_small`.
+        SMALL_MASK.store(SMALL_IN_MAP, Ordering::Relaxed);
+    }
+    let byte = match u8::try_from(owner) {
+        Ok(byte) if byte != WIDE => byte,
+        _ => {
+            let place = chunk.wide_leaves.get(granule.index())?;
+            let wide = get_or_map(place, wide_leaf_bytes(granule))?;
+            // SAFETY: leaves are mapped with an entry for every granule.
+            unsafe { entry(wide, address, granule) }?.store(owner, Ordering::Relaxed);
+            WIDE
+        }
+    };
+    // SAFETY: as above. Relaxed: as in `take`.
+    unsafe { entry(leaf, address, granule) }?.store(byte, Ordering::Relaxed);
+    Some(())
 }
 
 /// The pointer at `place`, mapping zeroed memory for it if it is null.
@@ -191,11 +256,14 @@ pub(crate) fn for_each_table(
         let Some(node) = (unsafe { place.get().as_ref() }) else { continue };
         each(addresses_of(node));
         for chunk in in_touched_pages(&node.chunks, &touched) {
-            for granule in [Granule::Word, Granule::Quantum, Granule::Large] {
-                let leaf = chunk.leaves.get(granule as usize);
-                let leaf = leaf.map_or(0, |leaf| leaf.get().addr());
-                if leaf != 0 {
-                    each(leaf..leaf.wrapping_add(leaf_bytes(granule)));
+            for granule in Granule::all() {
+                let leaf = chunk.leaves.get(granule.index()).map(|leaf| leaf.get().addr());
+                let wide = chunk.wide_leaves.get(granule.index()).map(|leaf| leaf.get().addr());
+                for (leaf, bytes) in [(leaf, leaf_bytes(granule)), (wide, wide_leaf_bytes(granule))]
+                {
+                    if let Some(leaf) = leaf.filter(|leaf| *leaf != 0) {
+                        each(leaf..leaf.wrapping_add(bytes));
+                    }
                 }
             }
         }
@@ -221,6 +289,11 @@ fn in_touched_pages<'a, T>(
 
 /// Bytes of a leaf: an entry for every granule of a chunk.
 const fn leaf_bytes(granule: Granule) -> usize {
+    size_of::<AtomicU8>() << (CHUNK_SHIFT - granule.shift())
+}
+
+/// Bytes of a wide leaf.
+const fn wide_leaf_bytes(granule: Granule) -> usize {
     size_of::<AtomicU16>() << (CHUNK_SHIFT - granule.shift())
 }
 
@@ -234,25 +307,17 @@ mod tests {
 
     #[test]
     fn granules_follow_the_layout() {
-        for (size, align, shift) in [
-            (7, 1, 3),
-            (8, 8, 3),
-            (1, 16, 4),
-            (300, 16, 4),
-            (511, 256, 4),
-            (511, 4096, 4),
-            (512, 8, 9),
-            (8, 1024, 4),
-            (1 << 20, 8, 9),
-        ] {
-            assert_eq!(Granule::of(size, align).shift(), shift, "{size} {align}");
+        for (size, shift) in
+            [(1, 4), (8, 4), (31, 4), (32, 5), (300, 8), (511, 8), (512, 9), (1 << 20, 9)]
+        {
+            assert_eq!(Granule::of(size).shift(), shift, "{size}");
         }
     }
 
     #[test]
     fn a_taken_owner_is_gone_and_neighbours_stay() {
         let base = 0x6123_4560_0000_usize;
-        let granule = Granule::of(64, 16);
+        let granule = Granule::of(64);
         for index in 0..100 {
             let block = core::ptr::without_provenance(base + index * 64);
             assert_eq!(take(block, granule), 0);
@@ -268,8 +333,8 @@ mod tests {
     #[test]
     fn an_address_beyond_the_map_is_refused() {
         let block = core::ptr::without_provenance(usize::MAX & !4095);
-        assert!(!put(block, Granule::of(4096, 8), 7));
-        assert_eq!(take(block, Granule::of(4096, 8)), 0);
+        assert!(!put(block, Granule::of(4096), 7));
+        assert_eq!(take(block, Granule::of(4096)), 0);
     }
 
     /// Blocks of all granules come and go at random over three nodes, as a
@@ -277,11 +342,10 @@ mod tests {
     #[test]
     fn random_owners_are_as_in_a_hash_map() {
         let mut random = Random::new(42);
-        let layouts = [(8, 8), (7, 1), (16, 16), (100, 64), (512, 8), (5000, 4096)];
+        let sizes = [8, 16, 32, 100, 512, 5000];
         let mut owners = HashMap::new();
         for _ in 0..200_000 {
-            let (size, align) = layouts[random.below(6) as usize];
-            let granule = Granule::of(size, align);
+            let granule = Granule::of(sizes[random.below(6) as usize]);
             // A few thousand places, most of them near the ends of nodes and chunks.
             let node = 0x5abc_0000_0000 + (random.below(3) << NODE_SHIFT) as usize;
             let chunk = [0, 1, CHUNKS - 1][random.below(3) as usize] << CHUNK_SHIFT;
@@ -301,8 +365,7 @@ mod tests {
         }
         assert!(owners.len() > 500, "only {} blocks at the end", owners.len());
         for ((address, shift), owner) in owners {
-            let granules = [Granule::Word, Granule::Quantum, Granule::Large];
-            let granule = granules.into_iter().find(|one| one.shift() == shift).unwrap();
+            let granule = Granule { shift };
             let block: *const u8 = core::ptr::without_provenance(address);
             assert_eq!((take(block, granule), take(block, granule)), (owner, 0));
         }
@@ -320,9 +383,9 @@ mod tests {
                         gate.wait();
                         let address = 0x5ade_0000_0000 + (chunk << CHUNK_SHIFT) + thread * 512;
                         let block: *const u8 = core::ptr::without_provenance(address);
-                        assert!(put(block, Granule::Large, thread as u16 + 1));
+                        assert!(put(block, Granule::LARGE, thread as u16 + 1));
                         gate.wait();
-                        assert_eq!(take(block, Granule::Large), thread as u16 + 1);
+                        assert_eq!(take(block, Granule::LARGE), thread as u16 + 1);
                     }
                 });
             }

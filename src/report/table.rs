@@ -1,10 +1,13 @@
 //! The report as a table.
 
+use core::cmp::Reverse;
 use core::fmt;
+
+use crate::scope::TagId;
 
 use super::Report;
 use super::human::{Bytes, Percent, Thousands};
-use super::rows::{Row, TagColumns};
+use super::rows::{Row, RowKind, TagColumns};
 
 const NAME: usize = 36;
 const BYTES: usize = 11;
@@ -20,17 +23,19 @@ const TAGS_MAX: usize = 60;
 impl fmt::Display for Report {
     /// Prints the table; with `{:#}` all tags, however many there are.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = |is: fn(&Row) -> bool| self.rows.iter().take_while(|row| is(row)).count();
+        let (tags, others) = self.rows.split_at(count(|row| row.tag.is_some()));
+        let (named, built_in) = tags.split_at(count(|row| row.tag.is_some() && !is_built_in(row)));
+
         line(f, "component", ["live", "with children", "blocks", "peak", "of RSS"])?;
         rule(f)?;
-        let tags = self.rows.iter().take_while(|row| row.tag.is_some()).count();
-        let (tags, others) = self.rows.split_at(tags);
-        let printed = if f.alternate() { tags.len() } else { tags.len().min(TAGS_MAX) };
-        let (tags, beyond) = tags.split_at(printed);
-        for row in tags {
+        let (printed, beyond) = largest(named, if f.alternate() { usize::MAX } else { TAGS_MAX });
+        for row in printed {
             print_row(f, row)?;
         }
-        if !beyond.is_empty() {
-            print_sum(f, beyond)?;
+        print_sum(f, &beyond)?;
+        for row in built_in {
+            print_row(f, row)?;
         }
         rule(f)?;
         for row in others {
@@ -46,8 +51,48 @@ impl fmt::Display for Report {
             Thousands(self.counts.live_blocks()),
             Bytes(self.peak_live_bytes.cast_signed()),
             self.backend
-        )
+        )?;
+        self.print_notes(f)
     }
+}
+
+impl Report {
+    /// What a reader would ask about the last row.
+    fn print_notes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.row(RowKind::UnusedPages).is_none() {
+            write!(
+                f,
+                "\nunexplained: this backend does not tell all that it keeps beyond the live bytes"
+            )?;
+        }
+        if self.row(RowKind::Unexplained).is_some_and(|row| row.bytes < 0) {
+            write!(f, "\nunexplained, below zero: pages that were allocated and never touched")?;
+        }
+        Ok(())
+    }
+}
+
+fn is_built_in(row: &Row) -> bool {
+    [TagId::UNTAGGED, TagId::OVERFLOW].iter().any(|id| row.kind == RowKind::Tag(*id))
+}
+
+/// The rows that hold most, children included, and the others, both in the order
+/// they came. A parent holds no less than its children and comes before them, so
+/// it is among the first if they are.
+fn largest(rows: &[Row], most: usize) -> (Vec<&Row>, Vec<&Row>) {
+    let held = |row: &Row| row.tag.map_or(0, |tag| tag.with_children_bytes);
+    let mut by_size: Vec<usize> = (0..rows.len()).collect();
+    by_size.sort_by_key(|&index| rows.get(index).map(|row| Reverse(held(row))));
+    let mut is_printed = vec![false; rows.len()];
+    for index in by_size.into_iter().take(most) {
+        if let Some(place) = is_printed.get_mut(index) {
+            *place = true;
+        }
+    }
+    let (printed, beyond): (Vec<_>, Vec<_>) =
+        rows.iter().zip(is_printed).partition(|(_, is_printed)| *is_printed);
+    let rows = |pairs: Vec<(_, bool)>| pairs.into_iter().map(|(row, _)| row).collect();
+    (rows(printed), rows(beyond))
 }
 
 fn print_row(f: &mut fmt::Formatter<'_>, row: &Row) -> fmt::Result {
@@ -73,7 +118,10 @@ fn print_row(f: &mut fmt::Formatter<'_>, row: &Row) -> fmt::Result {
 }
 
 /// One line for the tags that are not printed.
-fn print_sum(f: &mut fmt::Formatter<'_>, rows: &[Row]) -> fmt::Result {
+fn print_sum(f: &mut fmt::Formatter<'_>, rows: &[&Row]) -> fmt::Result {
+    if rows.is_empty() {
+        return Ok(());
+    }
     let bytes: i64 = rows.iter().map(|row| row.bytes).sum();
     let blocks: u64 = rows.iter().filter_map(|row| row.tag).map(|tag| tag.blocks).sum();
     let share: f64 = rows.iter().map(|row| row.share).sum();
@@ -102,4 +150,73 @@ fn shortened(name: &str) -> String {
         return name.to_owned();
     }
     name.chars().take(NAME - 1).chain(core::iter::once('…')).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Counts;
+
+    const RSS_BYTES: u64 = 100 << 20;
+
+    fn row(kind: RowKind, name: &str, depth: usize, bytes: i64) -> Row {
+        let share = bytes as f64 / RSS_BYTES as f64;
+        Row { kind, name: name.to_owned(), depth, bytes, share, tag: None }
+    }
+
+    fn tag(id: u16, name: &str, depth: usize, bytes: i64, with_children_bytes: u64) -> Row {
+        let peak_bytes = bytes.cast_unsigned() + 300;
+        let tag = Some(TagColumns { with_children_bytes, blocks: bytes as u64 / 100, peak_bytes });
+        Row { tag, ..row(RowKind::Tag(TagId::new(id)), name, depth, bytes) }
+    }
+
+    fn example() -> Report {
+        let counts = Counts { allocated_bytes: 70 << 20, allocated_blocks: 8, ..Counts::ZERO };
+        Report {
+            rss_bytes: RSS_BYTES,
+            counts,
+            peak_live_bytes: 80 << 20,
+            backend: "jemalloc".to_owned(),
+            rows: vec![
+                tag(2, "index", 0, 0, 40 << 20),
+                tag(3, "index/postings of a kind with a long name", 1, 40 << 20, 40 << 20),
+                tag(4, "index/postings of a kind with a long name/x", 2, 12, 12),
+                tag(0, "(untagged)", 0, 30 << 20, 30 << 20),
+                row(RowKind::UnusedPages, "unused pages kept", 0, 35 << 20),
+                row(RowKind::Unexplained, "unexplained", 0, -(5 << 20) - 12),
+            ],
+        }
+    }
+
+    #[test]
+    fn the_table_looks_like_this() {
+        let table = "\
+component                                   live with children        blocks        peak   of RSS
+─────────────────────────────────────────────────────────────────────────────────────────────────
+index                                        0 B      40.0 MiB             0       300 B    0.0 %
+  postings of a kind with a long na…    40.0 MiB                     419,430    40.0 MiB   40.0 %
+    x                                       12 B                           0       312 B    0.0 %
+(untagged)                              30.0 MiB                     314,572    30.0 MiB   30.0 %
+─────────────────────────────────────────────────────────────────────────────────────────────────
+unused pages kept                       35.0 MiB                                           35.0 %
+unexplained                             -5.0 MiB                                           -5.0 %
+─────────────────────────────────────────────────────────────────────────────────────────────────
+resident (RSS)                         100.0 MiB                                          100.0 %
+live 70.0 MiB in 8 blocks, peak 80.0 MiB, backend jemalloc
+unexplained, below zero: pages that were allocated and never touched";
+        assert_eq!(example().to_string(), table);
+    }
+
+    #[test]
+    fn of_many_tags_the_largest_are_printed_with_their_parents() {
+        let mut rows = vec![tag(2, "a", 0, 0, 1000), tag(3, "a/big", 1, 1000, 1000)];
+        rows.extend((0..100).map(|n| tag(10 + n, "small", 0, 10, 10)));
+        let (printed, beyond) = largest(&rows, 2);
+        let names: Vec<&str> = printed.iter().map(|row| row.name.as_str()).collect();
+        assert_eq!((names, beyond.len()), (vec!["a", "a/big"], 100));
+        let report = Report { rows, ..example() };
+        let text = report.to_string();
+        assert!(text.contains("(42 more tags)"), "{text}");
+        assert_eq!(format!("{report:#}").matches("small").count(), 100);
+    }
 }

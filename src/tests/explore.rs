@@ -3,9 +3,9 @@
 //!
 //! A model that explores nothing passes; so every model has a floor of
 //! executions, and mutants that must fail with the message that is expected. A
-//! floor is what the model took when it was written, rounded down: it falls when
-//! loom no longer sees the branches. Where it is below a thousand the model is
-//! that small, and the number is all there is.
+//! floor is what the model took when it was written, rounded down: the number
+//! falls when loom no longer sees the branches. The one floor below a thousand is
+//! of a model that small, and explored fully.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -13,9 +13,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::sync::modelled::{self, Change, Run};
 
-/// How often a thread is stopped where it could have run on, unless the
-/// environment's `LOOM_MAX_PREEMPTIONS` is less.
-const PREEMPTIONS: usize = 3;
+/// How often a thread is stopped where it could have run on, at most.
+#[derive(Clone, Copy)]
+pub(super) enum Preemptions {
+    /// As often as there are places to stop it: everything is explored. This is a
+    /// bound that is never met, and not none: with a bound loom goes back to more
+    /// places, of which it takes some for redundant without.
+    All,
+    /// At most twice, where three times are too many executions.
+    Two,
+    /// As often as `LOOM_MAX_PREEMPTIONS` says.
+    AsAsked,
+}
 
 /// The sources that mutants change.
 const SOURCES: [(&str, &str); 6] = [
@@ -28,15 +37,9 @@ const SOURCES: [(&str, &str); 6] = [
 ];
 
 /// Explores the shipped code.
-pub(super) fn explore(claim: &str, floor: usize, model: impl Fn() + Send + Sync + 'static) {
-    explore_to(PREEMPTIONS, claim, floor, model);
-}
-
-/// Explores the shipped code with fewer preemptions than the others, where there
-/// are too many executions otherwise.
-pub(super) fn explore_to(
-    preemptions: usize,
+pub(super) fn explore(
     claim: &str,
+    preemptions: Preemptions,
     floor: usize,
     model: impl Fn() + Send + Sync + 'static,
 ) {
@@ -49,10 +52,16 @@ pub(super) fn explore_to(
     };
     let executions = as_written + exchanging;
     println!("model: {claim}: {executions} executions ({as_written} + {exchanging})");
+    // The floors are for three preemptions and more.
     assert!(
-        executions >= floor,
+        executions >= floor || preemptions_asked() < 3,
         "{claim}: only {executions} executions, at least {floor} expected"
     );
+}
+
+/// What the environment's `LOOM_MAX_PREEMPTIONS` says, or three.
+fn preemptions_asked() -> usize {
+    loom::model::Builder::new().preemption_bound.unwrap_or(3)
 }
 
 /// Explores a mutant: the operation on the one line of `file` that has `text` is
@@ -68,7 +77,7 @@ pub(super) fn explore_mutant(
     for exchanges in [false, true] {
         let mutant = Some((file, line, change));
         let (met, executions) =
-            run(Run { mutant, exchanges, ..Run::default() }, PREEMPTIONS, &model);
+            run(Run { mutant, exchanges, ..Run::default() }, Preemptions::AsAsked, &model);
         assert!(met.mutated > 0, "the model never came to {file}: {text}");
         println!("mutant: {file}: {text}: {change:?}: lives through {executions} executions");
     }
@@ -76,7 +85,7 @@ pub(super) fn explore_mutant(
 
 /// Explores a model that is wrong by itself.
 pub(super) fn explore_wrong(model: impl Fn() + Send + Sync + 'static) {
-    let (_, executions) = run(Run::default(), PREEMPTIONS, &Arc::new(model));
+    let (_, executions) = run(Run::default(), Preemptions::AsAsked, &Arc::new(model));
     println!("mutant: lives through {executions} executions");
 }
 
@@ -92,14 +101,18 @@ fn line_of(file: &str, text: &str) -> u32 {
 /// One exploration; returns what happened to the run, and the executions.
 fn run(
     run: Run,
-    preemptions: usize,
+    preemptions: Preemptions,
     model: &Arc<impl Fn() + Send + Sync + 'static>,
 ) -> (Run, usize) {
     let executions = Arc::new(AtomicUsize::new(0));
     let (count, model) = (executions.clone(), model.clone());
     modelled::begin(run);
     let mut loom = loom::model::Builder::new();
-    loom.preemption_bound = Some(loom.preemption_bound.unwrap_or(preemptions).min(preemptions));
+    loom.preemption_bound = match preemptions {
+        Preemptions::All => Some(100),
+        Preemptions::Two => Some(preemptions_asked().min(2)),
+        Preemptions::AsAsked => Some(preemptions_asked()),
+    };
     loom.max_branches = loom.max_branches.max(10_000);
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         loom.check(move || {

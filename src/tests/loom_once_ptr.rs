@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize as Count, Ordering::Relaxed};
 
 use loom::thread;
 
+use super::explore::Preemptions::All;
 use super::explore::{explore, explore_mutant};
 use crate::ledger::once_ptr::OncePtr;
 use crate::sync::modelled::Change;
@@ -94,7 +95,7 @@ fn two_threads_and_a_reader() {
 
 #[test]
 fn loom_once_ptr_leaf_is_mapped_once() {
-    explore("a leaf that two threads map", 1, two_threads_and_a_reader);
+    explore("a leaf that two threads map", All, 900, two_threads_and_a_reader);
 }
 
 #[test]

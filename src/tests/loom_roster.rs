@@ -11,6 +11,7 @@ use std::sync::Arc;
 use loom::sync::atomic::{AtomicU64, Ordering};
 use loom::thread;
 
+use super::explore::Preemptions::AsAsked;
 use super::explore::{explore, explore_mutant, explore_wrong};
 use super::reader::{check, check_later, read};
 use crate::ledger::Counts;
@@ -117,12 +118,12 @@ fn new_shards(read: fn(&Threads) -> Counts) {
 
 #[test]
 fn loom_roster_next_thread_continues_the_totals() {
-    explore("a shard inherited under a reader", 1, inheritance);
+    explore("a shard inherited under a reader", AsAsked, 80_000, inheritance);
 }
 
 #[test]
 fn loom_roster_reader_misses_no_shard() {
-    explore("shards that come during a reading", 1, || new_shards(Threads::read));
+    explore("shards that come during a reading", AsAsked, 35_000, || new_shards(Threads::read));
 }
 
 #[test]

@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 use loom::thread;
 
-use super::explore::{explore, explore_mutant, explore_to};
+use super::explore::Preemptions::{All, AsAsked, Two};
+use super::explore::{explore, explore_mutant};
 use crate::ledger::name::TagError;
 use crate::ledger::tag_table::TagTable;
 use crate::sync::modelled::Change;
@@ -103,32 +104,32 @@ fn reader() {
 
 #[test]
 fn loom_tag_table_one_name_one_id() {
-    explore("two threads intern one name", 1, one_name);
+    explore("two threads intern one name", All, 36_000, one_name);
 }
 
 #[test]
 fn loom_tag_table_two_names_two_ids() {
-    explore("two threads intern two colliding names", 1, two_names);
+    explore("two threads intern two colliding names", AsAsked, 28_000, two_names);
 }
 
 #[test]
 fn loom_tag_table_id_given_back_is_used_again() {
-    explore("an id given back serves another name", 1, id_given_back);
+    explore("an id given back serves another name", AsAsked, 2_500, id_given_back);
 }
 
 #[test]
 fn loom_tag_table_child_has_its_parent() {
-    explore("two threads intern a child and its parent", 1, child_and_parent);
+    explore("two threads intern a child and its parent", AsAsked, 4_000, child_and_parent);
 }
 
 #[test]
 fn loom_tag_table_three_threads_lose_no_id() {
-    explore_to(2, "three threads intern one name", 1, three_threads);
+    explore("three threads intern one name", Two, 70_000, three_threads);
 }
 
 #[test]
 fn loom_tag_table_reader_sees_whole_names() {
-    explore("a reader walks the names", 1, reader);
+    explore("a reader walks the names", AsAsked, 11_000, reader);
 }
 
 #[test]

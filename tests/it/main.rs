@@ -6,8 +6,10 @@
 mod children;
 mod guards;
 mod huge;
+mod measuring;
 mod names;
 mod ownership;
+mod readings;
 mod scopes;
 mod tags;
 mod zero_sized;

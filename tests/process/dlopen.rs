@@ -164,5 +164,7 @@ fn a_library_loaded_at_run_time() {
         let said = String::from_utf8_lossy(&host.stderr);
         assert!(host.status.success(), "host {number}: {}\n{said}", host.status);
     }
-    say(format_args!("dlopen: without the feature: {refused}; with it: {loads} fresh hosts, exact"));
+    say(format_args!(
+        "dlopen: without the feature: {refused}; with it: {loads} fresh hosts, exact"
+    ));
 }

@@ -63,8 +63,7 @@ impl Together<'_> {
         let mut thread = 0;
         let this = std::ptr::from_ref(self).cast_mut().cast::<c_void>();
         // SAFETY: `self` outlives the thread, which the caller joins.
-        let error =
-            unsafe { libc::pthread_create(&raw mut thread, std::ptr::null(), body, this) };
+        let error = unsafe { libc::pthread_create(&raw mut thread, std::ptr::null(), body, this) };
         if error != 0 {
             // SAFETY: ends the child at once.
             unsafe { libc::_exit(18) };
@@ -100,12 +99,13 @@ fn child(number: u64) -> i32 {
     together.at.wait();
     let seen = (heapledger::threads().map_or(0, |threads| threads.alive.len()), live());
     together.at.wait();
-    // SAFETY: started above, joined once.
-    threads.map(|thread| unsafe { libc::pthread_join(thread, std::ptr::null_mut()) });
+    for thread in threads {
+        // SAFETY: started above, joined once.
+        unsafe { libc::pthread_join(thread, std::ptr::null_mut()) };
+    }
     if seen != (1 + THREADS, 9623 + 1000 * THREADS as u64) {
         return 15;
     }
-    say(format_args!("{} > {slots}", heapledger::self_overhead().threads));
     if heapledger::self_overhead().threads > slots {
         return 16;
     }
