@@ -42,7 +42,11 @@ pub(crate) fn watch_forks() {
 }
 
 extern "C" fn forked() {
-    registry::keep_only(local().shard());
+    let shard = local().shard();
+    registry::keep_only(shard);
+    if let Some(shard) = shard {
+        shard.set_os_thread_id(os_thread::id());
+    }
     // Relaxed: a forked child has one thread.
     FORKS.fetch_add(1, Ordering::Relaxed);
 }

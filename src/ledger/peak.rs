@@ -2,8 +2,10 @@
 //!
 //! Every thread looks when it has allocated an interval's worth of bytes, and
 //! everybody who reads live bytes raises the peak to what was read. Between two
-//! looks a thread can allocate at most its interval, so a peak is at most
-//! `threads × interval` below the true one and never above it.
+//! looks a thread can allocate its interval from each of its two meters (a scope's
+//! tag is served by one of them), so a peak is at most `threads × interval`, for
+//! the untagged blocks twice that, below the true one. It is above the true one
+//! only by what other threads allocated while a look was reading.
 
 use core::ops::Range;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};

@@ -32,10 +32,10 @@ const CHUNKS: usize = 1 << (NODE_SHIFT - CHUNK_SHIFT);
 const CHUNK_MASK: usize = (1 << CHUNK_SHIFT) - 1;
 
 /// Leaves of one chunk, by granule.
-#[repr(C, align(128))]
+#[repr(C, align(32))]
 struct Chunk {
-    leaves: [OncePtr<AtomicU8>; 8],
-    wide_leaves: [OncePtr<AtomicU16>; 8],
+    leaves: [OncePtr<AtomicU8>; 2],
+    wide_leaves: [OncePtr<AtomicU16>; 2],
 }
 
 /// In a leaf: the owner is in the wide leaf.
@@ -56,42 +56,33 @@ impl Node {
 
 static ROOT: [OncePtr<Node>; NODES] = [const { OncePtr::null() }; NODES];
 
-/// Which of the maps a block belongs to: decided by its layout alone.
+/// Which of the two maps a block belongs to: decided by its size alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Granule {
-    shift: u32,
+pub(crate) enum Granule {
+    /// Blocks of less than 512 bytes: they all start at multiples of 16.
+    Small,
+    /// Blocks of 512 bytes and more: no two start in the same 512. The size must
+    /// say so: one byte aligned to 512 leaves room for a block of 600.
+    Large,
 }
 
 /// Smallest block of the large granule.
-pub(crate) const LARGE_MIN: usize = 1 << Granule::LARGE.shift;
+pub(crate) const LARGE_MIN: usize = 1 << Granule::Large.shift();
 
 impl Granule {
-    /// Blocks of less than 32 bytes, which start at multiples of 16.
-    pub(crate) const QUANTUM: Self = Self { shift: 4 };
-    /// Blocks of 512 bytes and more.
-    pub(crate) const LARGE: Self = Self { shift: 9 };
+    const ALL: [Self; 2] = [Self::Small, Self::Large];
 
-    /// The granule whose blocks cannot share one: they all take up at least its
-    /// bytes, or (below 16) they all start at a multiple of them. Size alone must
-    /// choose a larger one: one byte aligned to 512 leaves room for a block of 600
-    /// that starts in the same 512 bytes.
     #[inline(always)]
     pub(crate) const fn of(size: usize) -> Self {
-        if size >= LARGE_MIN { Self::LARGE } else { Self { shift: (size | 16).ilog2() } }
-    }
-
-    fn all() -> impl Iterator<Item = Self> {
-        (Self::QUANTUM.shift..=Self::LARGE.shift).map(|shift| Self { shift })
-    }
-
-    #[inline(always)]
-    const fn index(self) -> usize {
-        self.shift.wrapping_sub(Self::QUANTUM.shift) as usize
+        if size < LARGE_MIN { Self::Small } else { Self::Large }
     }
 
     #[inline(always)]
     const fn shift(self) -> u32 {
-        self.shift
+        match self {
+            Self::Small => 4,
+            Self::Large => 9,
+        }
     }
 }
 
@@ -139,7 +130,7 @@ unsafe fn entry<T>(leaf: *mut T, address: usize, granule: Granule) -> Option<&'s
 #[inline(always)]
 pub(crate) fn take(block: *const u8, granule: Granule) -> u16 {
     let address = block.addr();
-    let Some(leaf) = chunk(address).and_then(|chunk| chunk.leaves.get(granule.index())) else {
+    let Some(leaf) = chunk(address).and_then(|chunk| chunk.leaves.get(granule as usize)) else {
         return 0;
     };
     // SAFETY: leaves are mapped with an entry for every granule.
@@ -162,7 +153,7 @@ pub(crate) fn take(block: *const u8, granule: Granule) -> u16 {
 #[cold]
 #[inline(never)]
 fn wide_owner(address: usize, granule: Granule) -> u16 {
-    let leaf = chunk(address).and_then(|chunk| chunk.wide_leaves.get(granule.index()));
+    let leaf = chunk(address).and_then(|chunk| chunk.wide_leaves.get(granule as usize));
     // SAFETY: leaves are mapped with an entry for every granule.
     let entry = leaf.and_then(|leaf| unsafe { entry(leaf.get(), address, granule) });
     // Relaxed: as in `take`. The entry stays: only the leaf tells that it counts.
@@ -177,7 +168,7 @@ pub(crate) fn put_where_mapped(block: *const u8, granule: Granule, owner: u16) -
     if owner >= u16::from(WIDE) {
         return false;
     }
-    let Some(leaf) = chunk(address).and_then(|chunk| chunk.leaves.get(granule.index())) else {
+    let Some(leaf) = chunk(address).and_then(|chunk| chunk.leaves.get(granule as usize)) else {
         return false;
     };
     // SAFETY: leaves are mapped with an entry for every granule.
@@ -202,15 +193,15 @@ fn put_slow(address: usize, granule: Granule, owner: u16) -> Option<()> {
     let node = get_or_map(ROOT.get(address >> NODE_SHIFT)?, size_of::<Node>())?;
     // SAFETY: nodes live for ever.
     let chunk = unsafe { &*node }.chunk(address)?;
-    let leaf = get_or_map(chunk.leaves.get(granule.index())?, leaf_bytes(granule))?;
-    if granule != Granule::LARGE {
+    let leaf = get_or_map(chunk.leaves.get(granule as usize)?, leaf_bytes(granule))?;
+    if granule == Granule::Small {
         // Relaxed: see `may_hold_small`.
         SMALL_MASK.store(SMALL_IN_MAP, Ordering::Relaxed);
     }
     let byte = match u8::try_from(owner) {
         Ok(byte) if byte != WIDE => byte,
         _ => {
-            let place = chunk.wide_leaves.get(granule.index())?;
+            let place = chunk.wide_leaves.get(granule as usize)?;
             let wide = get_or_map(place, wide_leaf_bytes(granule))?;
             // SAFETY: leaves are mapped with an entry for every granule.
             unsafe { entry(wide, address, granule) }?.store(owner, Ordering::Relaxed);
@@ -256,9 +247,9 @@ pub(crate) fn for_each_table(
         let Some(node) = (unsafe { place.get().as_ref() }) else { continue };
         each(addresses_of(node));
         for chunk in in_touched_pages(&node.chunks, &touched) {
-            for granule in Granule::all() {
-                let leaf = chunk.leaves.get(granule.index()).map(|leaf| leaf.get().addr());
-                let wide = chunk.wide_leaves.get(granule.index()).map(|leaf| leaf.get().addr());
+            for granule in Granule::ALL {
+                let leaf = chunk.leaves.get(granule as usize).map(|leaf| leaf.get().addr());
+                let wide = chunk.wide_leaves.get(granule as usize).map(|leaf| leaf.get().addr());
                 for (leaf, bytes) in [(leaf, leaf_bytes(granule)), (wide, wide_leaf_bytes(granule))]
                 {
                     if let Some(leaf) = leaf.filter(|leaf| *leaf != 0) {
@@ -307,9 +298,7 @@ mod tests {
 
     #[test]
     fn granules_follow_the_layout() {
-        for (size, shift) in
-            [(1, 4), (8, 4), (31, 4), (32, 5), (300, 8), (511, 8), (512, 9), (1 << 20, 9)]
-        {
+        for (size, shift) in [(1, 4), (8, 4), (300, 4), (511, 4), (512, 9), (1 << 20, 9)] {
             assert_eq!(Granule::of(size).shift(), shift, "{size}");
         }
     }
@@ -365,7 +354,7 @@ mod tests {
         }
         assert!(owners.len() > 500, "only {} blocks at the end", owners.len());
         for ((address, shift), owner) in owners {
-            let granule = Granule { shift };
+            let granule = if shift == 4 { Granule::Small } else { Granule::Large };
             let block: *const u8 = core::ptr::without_provenance(address);
             assert_eq!((take(block, granule), take(block, granule)), (owner, 0));
         }
@@ -383,9 +372,9 @@ mod tests {
                         gate.wait();
                         let address = 0x5ade_0000_0000 + (chunk << CHUNK_SHIFT) + thread * 512;
                         let block: *const u8 = core::ptr::without_provenance(address);
-                        assert!(put(block, Granule::LARGE, thread as u16 + 1));
+                        assert!(put(block, Granule::Large, thread as u16 + 1));
                         gate.wait();
-                        assert_eq!(take(block, Granule::LARGE), thread as u16 + 1);
+                        assert_eq!(take(block, Granule::Large), thread as u16 + 1);
                     }
                 });
             }

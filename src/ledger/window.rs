@@ -187,5 +187,11 @@ mod tests {
         let second = windows.iter().find(|one| core::ptr::eq(one.slot, slot)).unwrap();
         raise(slot, word, 1000);
         assert_eq!(second.peak(6), 6);
+        drop(windows);
+
+        let all: Vec<Window> = core::iter::from_fn(|| Window::open(Watch::Tag(79), 0)).collect();
+        assert_eq!(all.len(), WINDOWS_MAX);
+        drop(all);
+        assert!(Window::open(Watch::Process, 0).is_some());
     }
 }

@@ -26,8 +26,10 @@ pub struct TagReading {
     pub with_children: Counts,
     /// The largest `own.live_bytes()` seen so far, by this or any earlier look.
     ///
-    /// Never below a live value that was returned before, and at most the number
-    /// of threads times the looking interval (128 KiB) below the true peak.
+    /// Never below a live value that was returned before. Below the true peak by
+    /// at most what all threads allocate between two looks: for each thread an
+    /// interval ([`set_peak_interval_bytes`]), twice that for the untagged blocks.
+    /// Above it by at most what was in flight during a look.
     pub peak_live_bytes: u64,
 }
 

@@ -1,7 +1,5 @@
 //! What each thread allocated and freed.
 
-use heapledger_alloc_sys::os_thread;
-
 use crate::alloc::local::local;
 use crate::error::{Error, ErrorKind};
 use crate::ledger::shard::{Shard, Tenure};
@@ -160,9 +158,7 @@ impl Seat {
     fn note_holder(&mut self, shard: &'static Shard) {
         if registry::is_alive(shard) {
             self.holder = shard.tenure().map(|tenure| (shard, tenure));
-            let own = local().shard().is_some_and(|own| core::ptr::eq(own, shard));
-            // A forked child's thread has another number than its parent's.
-            self.os_id = if own { os_thread::id() } else { shard.os_thread_id() };
+            self.os_id = shard.os_thread_id();
         }
     }
 

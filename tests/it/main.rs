@@ -9,6 +9,7 @@ mod huge;
 mod measuring;
 mod names;
 mod ownership;
+mod peaks;
 mod readings;
 mod scopes;
 mod tags;

@@ -10,7 +10,7 @@
 //! with code 0 and no signal.
 //!
 //! Seen to fail: with a wrong expectation in `the_last_function` (code 71), and
-//! with `dealloc_slow` in `alloc/paths.rs` not booking (code 72).
+//! with `book_free` in `ledger/cell.rs` booking no bytes (code 72).
 //!
 //! Longer: `HEAPLEDGER_EXITS=1000`.
 

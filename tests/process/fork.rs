@@ -42,6 +42,20 @@ fn storm(worker: usize) {
     }
 }
 
+/// As many threads at one time as there ever are: from here on every slot in use
+/// has its counters, and none is made while the process forks.
+fn meet_every_slot() {
+    let together = Barrier::new(2 * THREADS);
+    std::thread::scope(|scope| {
+        for _ in 0..2 * THREADS {
+            scope.spawn(|| {
+                drop(black_box(Box::new(1)));
+                together.wait();
+            });
+        }
+    });
+}
+
 /// Threads of a child that live at one time. Not `std`'s: starting one of those
 /// takes a lock that a thread of the parent may have held at the fork.
 struct Together<'a> {
@@ -120,6 +134,7 @@ fn child(number: u64) -> i32 {
 fn a_forked_child_counts_on() {
     let forks = env_number("HEAPLEDGER_FORKS", 300);
     watchdog(600.max(forks as u32 / 10));
+    meet_every_slot();
     let workers: Vec<_> = (0..THREADS).map(|n| std::thread::spawn(move || storm(n))).collect();
     let mut resident_early = 0;
     for number in 0..forks {

@@ -13,7 +13,10 @@
 use std::path::{Path, PathBuf};
 
 /// Layers, lowest first: a file may name its own and those before it.
-const LAYERS: [&str; 6] = ["sync", "error", "ledger", "alloc", "scope", "snapshot"];
+const LAYERS: [&str; 13] = [
+    "sync", "ledger", "alloc", "error", "os", "scope", "snapshot", "self_check", "overhead",
+    "measure", "report", "system_info", "bench",
+];
 
 /// What a hook module may not name; `|` marks where a word has to end.
 const FORBIDDEN: [&str; 25] = [
@@ -44,9 +47,9 @@ const FORBIDDEN: [&str; 25] = [
     "OnceCell|",
 ];
 
-/// Lines that hold a forbidden word and run at compile time only.
+/// Ends of lines that hold a forbidden word and run at compile time only.
 const COMPILE_TIME: [(&str, &str); 2] = [
-    ("alloc/layout.rs", r#"Err(_) => panic!("8 bytes aligned to 8 is a layout"),"#),
+    ("alloc/layout.rs", r#" is a layout"),"#),
     (
         "ledger/tag_table.rs",
         "assert!(BUCKETS.is_power_of_two() && BUCKETS >= 2 * TAGS && TAGS <= u16::MAX as usize);",
@@ -76,7 +79,7 @@ fn hook_modules_name_nothing_that_allocates_waits_or_panics() {
         files += 1;
         for line in code(&text).lines() {
             let known =
-                COMPILE_TIME.iter().any(|(file, known)| name == *file && *known == line.trim());
+                COMPILE_TIME.iter().any(|(file, known)| name == *file && line.ends_with(known));
             let found = forbidden(line);
             assert!(known || found.is_empty(), "src/{name} names {found:?}: {line}");
         }
@@ -146,8 +149,9 @@ fn names(line: &str, word: &str) -> bool {
     };
     let inside = |letter: Option<char>| letter.is_some_and(|it| it.is_alphanumeric() || it == '_');
     line.match_indices(word).any(|(at, _)| {
-        let after = line[at + word.len()..].chars().next();
-        !inside(line[..at].chars().next_back()) && !(whole && inside(after))
+        let (before, after) = (line[..at].chars().next_back(), line[at + word.len()..].chars().next());
+        let in_a_word = inside(word.chars().next()) && inside(before);
+        !in_a_word && !(whole && inside(after))
     })
 }
 
