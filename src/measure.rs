@@ -28,7 +28,7 @@ pub struct Measurement {
     pub live_bytes_delta: i64,
     /// The tag's largest live bytes during the work: at most 4 KiB or 1/256 of it
     /// below the true one, if one thread works; further threads add what they
-    /// allocate between two looks (128 KiB). Single blocks beyond that are seen
+    /// allocate between two looks (256 KiB). Single blocks beyond that are seen
     /// exactly. What was live before the work is included.
     pub peak_live_bytes: u64,
     /// Bytes allocated under the tag.

@@ -104,6 +104,9 @@ fn a_tenth_of_all_reallocs_fails_and_nothing_changes() {
 /// Eight threads at once, each with refusals, against the model.
 #[test]
 fn a_tenth_of_all_requests_fails_while_threads_share_blocks() {
+    static BACKEND: Failing = Failing::new();
+    static ALLOCATOR: Allocator<Wrapped<&Failing>> =
+        Allocator::with_backend(Wrapped::new(&BACKEND));
     BACKEND.follow(Schedule::OneInTen(13));
     check(&ALLOCATOR, Plan { may_fail: true, ..Plan::from_env("failing", 10) });
 }

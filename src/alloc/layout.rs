@@ -21,6 +21,7 @@ use core::alloc::Layout;
 
 use heapledger_alloc_sys::Backend;
 
+use crate::ledger::shard::SMALL_IN_MAP;
 use crate::ledger::tag_map;
 
 /// Largest tiny block: two bytes of eight are the owner's.
@@ -78,7 +79,13 @@ pub(crate) const fn small_bits(size: usize) -> u32 {
 /// for the header's sake. For these, `size - 9` has the bit of 8.
 #[inline(always)]
 pub(crate) const fn is_header_size(size: usize) -> bool {
-    is_small(size) && small_bits(size) & tag_map::SMALL_IN_MAP != 0
+    is_small(size) && small_has_header(size)
+}
+
+/// The same for a size that is known to be small.
+#[inline(always)]
+pub(crate) const fn small_has_header(size: usize) -> bool {
+    small_bits(size) & SMALL_IN_MAP != 0
 }
 
 /// The layout asked of the backend for a tiny block.
@@ -96,17 +103,21 @@ pub(crate) const TAGGED_WORD: Layout = match Layout::from_size_align(16, 16) {
 /// The layout asked of the backend for an untagged block that is not tiny, and
 /// for a tagged one of the map.
 ///
-/// Where the backend does not promise it by itself, it is asked for what the
-/// records need: for small blocks an address that is 0 modulo 16.
+/// A block of less than 16 bytes in the map takes 16: nobody else, an untagged
+/// word for instance, may start in the bytes of its entry. Where the backend does
+/// not promise it by itself, it is also asked for the address that the records
+/// need: for small blocks one that is 0 modulo 16.
 #[inline(always)]
 pub(crate) const fn plain<B: Backend>(layout: Layout) -> Layout {
-    if B::ALIGNS_TO_16 || layout.align() > PLAIN_ALIGN_MAX || !is_small(layout.size()) {
-        layout
-    } else {
-        let size = if layout.size() < 16 { 16 } else { layout.size() };
-        // SAFETY: 16 is a power of two, and the size is below 512.
-        unsafe { Layout::from_size_align_unchecked(size, 16) }
+    let over_aligned = layout.align() > PLAIN_ALIGN_MAX;
+    if !over_aligned && (B::ALIGNS_TO_16 || !is_small(layout.size())) {
+        return layout;
     }
+    let size = if layout.size() < 16 { 16 } else { layout.size() };
+    let align = if over_aligned { layout.align() } else { 16 };
+    // SAFETY: powers of two; a layout with this alignment has room for 16 bytes,
+    // and one that is not over-aligned is small.
+    unsafe { Layout::from_size_align_unchecked(size, align) }
 }
 
 /// The layout asked of the backend for a tagged block with a header.

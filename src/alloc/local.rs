@@ -12,8 +12,9 @@ use core::cell::Cell;
 use core::sync::atomic::{Ordering, compiler_fence};
 
 use crate::ledger::cell::CELL_BYTES;
+use crate::ledger::peak;
+use crate::ledger::registry::{self, SHARED};
 use crate::ledger::shard::Shard;
-use crate::ledger::{peak, registry};
 
 use super::exit;
 
@@ -34,8 +35,8 @@ pub(crate) struct Local {
     fuel: Cell<i64>,
     /// Bytes this thread may still allocate on all other paths.
     tank: Cell<i64>,
-    /// The thread's counters; null before the first event, at the end, and where
-    /// there was no slot.
+    /// The thread's counters; the shared ones before the first event, at the end,
+    /// and where there was no slot.
     shard: Cell<*const Shard>,
     /// The current tag, as the offset of its cell in every shard.
     tag: Cell<u32>,
@@ -49,7 +50,7 @@ thread_local! {
         Local {
             fuel: Cell::new(0),
             tank: Cell::new(0),
-            shard: Cell::new(core::ptr::null()),
+            shard: Cell::new(&raw const SHARED),
             tag: Cell::new(0),
             state: Cell::new(State::Fresh),
             interval_bytes: Cell::new(0),
@@ -106,17 +107,28 @@ impl Local {
     /// - A `spend` succeeded on this thread since its last change of state.
     #[inline(always)]
     pub(crate) unsafe fn own_shard(&self) -> &'static Shard {
-        debug_assert!(!self.shard.get().is_null());
-        // SAFETY: with fuel or a tank there is a shard (caller), and shards live
-        // for ever.
+        debug_assert!(self.has_shard());
+        // SAFETY: always a shard, and shards live for ever.
         unsafe { &*self.shard.get() }
     }
 
     /// The thread's own shard, if it has one now.
     #[inline(always)]
     pub(crate) fn shard(&self) -> Option<&'static Shard> {
-        // SAFETY: null, or a shard, and shards live for ever.
-        unsafe { self.shard.get().as_ref() }
+        // SAFETY: always a shard, and shards live for ever.
+        self.has_shard().then(|| unsafe { &*self.shard.get() })
+    }
+
+    /// The thread's own shard, or the shared one, whose small mask is 0.
+    #[inline(always)]
+    pub(crate) fn any_shard(&self) -> &'static Shard {
+        // SAFETY: always a shard, and shards live for ever.
+        unsafe { &*self.shard.get() }
+    }
+
+    #[inline(always)]
+    fn has_shard(&self) -> bool {
+        !core::ptr::eq(self.shard.get(), &raw const SHARED)
     }
 
     /// The current tag, as an offset.
@@ -146,7 +158,7 @@ impl Local {
         self.tag.set(saved.tag);
         // A guard may outlive the thread's shard (dropped by a late destructor):
         // then there must be no fuel.
-        self.fuel.set(if self.shard.get().is_null() { 0 } else { saved.fuel });
+        self.fuel.set(if self.has_shard() { saved.fuel } else { 0 });
     }
 
     /// The shard to count in, after giving the thread one if it never had;
@@ -177,7 +189,7 @@ impl Local {
         compiler_fence(Ordering::SeqCst);
         self.refuel();
         compiler_fence(Ordering::SeqCst);
-        self.shard.set(core::ptr::null());
+        self.shard.set(&raw const SHARED);
         shard
     }
 

@@ -34,8 +34,6 @@ use heapledger_alloc_sys::{Backend, DefaultBackend};
 
 use local::local;
 
-use crate::ledger::tag_map;
-
 /// The global allocator: a backend with the ledger on top.
 ///
 /// Forwards every call to the backend, so in-place growth and lazily zeroed
@@ -123,15 +121,13 @@ unsafe impl<B: Backend> GlobalAlloc for Allocator<B> {
             if local.spend_untagged(size).is_err() {
                 return paths::alloc_scoped(size, align, self);
             }
-            // Booked before the call, so that nothing but the size has to
-            // survive it; until the call returns, the block is in flight.
-            let cell = local.own_shard().cell(0);
-            cell.book_alloc(size as u64);
-            let block = self.backend.allocate(layout::plain::<B>(layout));
-            if block.is_null() {
-                return paths::take_back(size);
+            let shard = local.own_shard();
+            if const { size_of::<B>() == 0 } {
+                // Of its own, so that the way into a scope saves no register.
+                paths::alloc_untagged::<B>(size, align, shard)
+            } else {
+                self.alloc_untagged(layout, shard)
             }
-            block
         }
     }
 
@@ -140,7 +136,7 @@ unsafe impl<B: Backend> GlobalAlloc for Allocator<B> {
         let (size, align) = (layout.size(), layout.align());
         // SAFETY: every call gets the caller's block and layout, as they came;
         // past the two conditions the block is small, so the address tells whether
-        // there is a header.
+        // there is a header. Only the shared shard has no small mask.
         unsafe {
             if align > layout::PLAIN_ALIGN_MAX {
                 return paths::dealloc_aligned(block, size, align, self);
@@ -148,14 +144,15 @@ unsafe impl<B: Backend> GlobalAlloc for Allocator<B> {
             if !layout::is_small(size) {
                 return paths::dealloc_odd(block, size, align, self);
             }
-            let Some(shard) = local().shard() else {
-                return paths::dealloc_slow(block, size, align, self);
-            };
+            let shard = local().any_shard();
             if layout::has_header(block) {
+                if shard.small_mask() == 0 {
+                    return paths::dealloc_slow(block, size, align, self);
+                }
                 let base = layout::header_base(block);
                 shard.cell_at(layout::read_header(base)).book_free(size as u64);
                 self.backend.free(base, layout::with_header(layout));
-            } else if tag_map::may_hold_small(layout::small_bits(size)) {
+            } else if layout::small_bits(size) & shard.small_mask() == 0 {
                 paths::dealloc_small(block, size, align, self);
             } else {
                 shard.cell(0).book_free(size as u64);

@@ -9,6 +9,7 @@ use heapledger_alloc_sys::Backend;
 use crate::ledger::cell::CELL_BYTES;
 use crate::ledger::fault::FAULTS;
 use crate::ledger::registry::SHARED;
+use crate::ledger::shard::Shard;
 use crate::ledger::tag_map::{self, Granule, LARGE_MIN};
 
 use super::layout::{self, Regime, TAGGED_WORD, TINY};
@@ -19,6 +20,24 @@ use super::{Allocator, install};
 pub(super) struct Placed {
     pub(super) block: *mut u8,
     pub(super) owner: u32,
+}
+
+/// The end of `alloc` outside scopes, for a backend without fields.
+#[inline(never)]
+pub(super) unsafe fn alloc_untagged<B: Backend>(
+    size: usize,
+    align: usize,
+    shard: &'static Shard,
+) -> *mut u8 {
+    const { assert!(size_of::<Allocator<B>>() == 0) };
+    // SAFETY: a value without bytes can be at any address, and there is one of
+    // this type: the caller's.
+    let this = unsafe { core::ptr::NonNull::<Allocator<B>>::dangling().as_ref() };
+    // SAFETY: the caller's layout, not over-aligned.
+    unsafe {
+        hint::assert_unchecked(align <= layout::PLAIN_ALIGN_MAX);
+        this.alloc_untagged(layout(size, align), shard)
+    }
 }
 
 /// `alloc` for over-aligned layouts.
@@ -40,7 +59,7 @@ pub(super) unsafe fn alloc_aligned<B: Backend>(
     // SAFETY: the tank was not empty, so there is a shard; the size is not 0.
     unsafe {
         local.own_shard().cell(0).book_alloc(size as u64);
-        let block = this.backend.allocate(layout(size, align));
+        let block = this.backend.allocate(layout::plain::<B>(layout(size, align)));
         if block.is_null() {
             return take_back(size);
         }
@@ -101,9 +120,13 @@ pub(super) unsafe fn alloc_scoped<B: Backend>(
         // SAFETY: the caller's layout.
         return unsafe { this.alloc_slow(layout(size, align), false) };
     }
-    if !layout::is_header_size(size) {
+    if !layout::is_small(size) {
         // SAFETY: the caller's layout.
         return unsafe { alloc_scoped_odd(size, align, this) };
+    }
+    if !layout::small_has_header(size) {
+        // SAFETY: the caller's layout.
+        return unsafe { alloc_scoped_small(size, align, this) };
     }
     if local.spend(size).is_err() {
         // SAFETY: the caller's layout.
@@ -122,7 +145,21 @@ pub(super) unsafe fn alloc_scoped<B: Backend>(
     }
 }
 
-/// `alloc` inside a scope for blocks whose owner is kept in the map.
+/// `alloc` inside a scope for small blocks whose owner is kept in the map.
+#[inline(never)]
+unsafe fn alloc_scoped_small<B: Backend>(
+    size: usize,
+    align: usize,
+    this: &Allocator<B>,
+) -> *mut u8 {
+    // SAFETY: the caller's layout, not over-aligned, small.
+    unsafe {
+        hint::assert_unchecked(align <= layout::PLAIN_ALIGN_MAX && layout::is_small(size));
+        alloc_in_map(size, align, this)
+    }
+}
+
+/// `alloc` inside a scope for words and for large blocks.
 #[inline(never)]
 unsafe fn alloc_scoped_odd<B: Backend>(size: usize, align: usize, this: &Allocator<B>) -> *mut u8 {
     // Inside a scope the fuel sinks below zero by what is asked for; it is
@@ -131,7 +168,7 @@ unsafe fn alloc_scoped_odd<B: Backend>(size: usize, align: usize, this: &Allocat
     // SAFETY: the caller's layout, not over-aligned.
     unsafe {
         hint::assert_unchecked(align <= layout::PLAIN_ALIGN_MAX);
-        if size < layout::SMALL_MIN {
+        if size < LARGE_MIN {
             return this.alloc_recorded(layout(size, align), false);
         }
         alloc_in_map(size, align, this)
@@ -334,6 +371,20 @@ fn layout(size: usize, align: usize) -> Layout {
 }
 
 impl<B: Backend> Allocator<B> {
+    /// The end of `alloc` outside scopes.
+    #[inline(always)]
+    pub(super) unsafe fn alloc_untagged(&self, layout: Layout, shard: &Shard) -> *mut u8 {
+        // Booked before the call, so that nothing but the size has to survive it;
+        // until the call returns, the block is in flight.
+        shard.cell(0).book_alloc(layout.size() as u64);
+        // SAFETY: the size is not 0.
+        let block = unsafe { self.backend.allocate(layout::plain::<B>(layout)) };
+        if block.is_null() {
+            return take_back(layout.size());
+        }
+        block
+    }
+
     /// Allocates in any regime, spending from the tank.
     #[inline(always)]
     unsafe fn alloc_recorded(&self, layout: Layout, zeroed: bool) -> *mut u8 {

@@ -18,8 +18,8 @@ use super::{TAGS_MAX, read, window};
 static PEAKS: [AtomicU64; TAGS_MAX] = [const { AtomicU64::new(0) }; TAGS_MAX];
 static PROCESS_PEAK: AtomicU64 = AtomicU64::new(0);
 
-/// 128 KiB: a look costs about a microsecond and comes every few thousand blocks.
-static INTERVAL_BYTES: AtomicU32 = AtomicU32::new(128 << 10);
+/// 256 KiB: a look costs about a microsecond and comes every few thousand blocks.
+static INTERVAL_BYTES: AtomicU32 = AtomicU32::new(256 << 10);
 
 /// Bytes a thread may allocate between two looks.
 #[inline]

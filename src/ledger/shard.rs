@@ -10,6 +10,9 @@ use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 use super::TAGS_MAX;
 use super::cell::{CELL_BYTES, Cell, Counts};
 
+/// Small blocks for whose bits (`size - 9`) this is 0 keep their owner in the map.
+pub(crate) const SMALL_IN_MAP: u32 = 8;
+
 /// A thread's time in a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tenure {
@@ -37,6 +40,8 @@ pub(crate) struct Shard {
     tenure: AtomicU32,
     /// What earlier threads of the slot had counted when this one took over.
     inherited: [AtomicU64; 4],
+    /// See `small_mask`.
+    small_mask: AtomicU32,
     cells: [Cell; TAGS_MAX],
     checked: Checked,
 }
@@ -49,6 +54,7 @@ impl Shard {
             stack_address: AtomicUsize::new(0),
             tenure: AtomicU32::new(0),
             inherited: [const { AtomicU64::new(0) }; 4],
+            small_mask: AtomicU32::new(0),
             cells: [const { Cell::new() }; TAGS_MAX],
             checked: [const { AtomicU64::new(0) }; TAGS_MAX],
         }
@@ -79,6 +85,27 @@ impl Shard {
         debug_assert!(offset.is_multiple_of(CELL_BYTES) && offset < CELL_BYTES * TAGS_MAX as u32);
         // SAFETY: the offset is that of an element of `cells` (caller).
         unsafe { &*(&raw const self.cells).cast::<Cell>().byte_add(offset as usize) }
+    }
+
+    /// Small blocks for whose bits (`size - 9`) this mask gives 0 may have their
+    /// owner in the tag map. All ones, and then next to none, until the map holds
+    /// the first small block; 0, and then all, in the shard of those who have none.
+    #[inline(always)]
+    pub(crate) fn small_mask(&self) -> u32 {
+        // Relaxed: whoever has a block of the map has it from the thread that put
+        // its owner in, which lowered all masks before.
+        self.small_mask.load(Ordering::Relaxed)
+    }
+
+    /// Sets the mask of a shard that is new.
+    pub(crate) fn begin_small_mask(&self, mask: u32) {
+        // Relaxed: see `registry::let_small_into_map`. A mask that was lowered in
+        // the meantime stays.
+        let _ = self.small_mask.compare_exchange(0, mask, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    pub(crate) fn lower_small_mask(&self) {
+        self.small_mask.store(SMALL_IN_MAP, Ordering::Relaxed);
     }
 
     /// What the tag's allocated bytes were when its peak was last looked at.

@@ -16,13 +16,13 @@
 //! entry empty.
 
 use core::ops::Range;
-use core::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicU16, Ordering};
 
 use heapledger_alloc_sys::os_pages;
 
 use super::fault::FAULTS;
 use super::once_ptr::OncePtr;
-use super::registry::addresses_of;
+use super::registry::{addresses_of, let_small_into_map};
 
 const CHUNK_SHIFT: u32 = 21;
 const NODE_SHIFT: u32 = 32;
@@ -84,23 +84,6 @@ impl Granule {
             Self::Large => 9,
         }
     }
-}
-
-/// All ones until a small block's owner is put into the map, then
-/// `SMALL_IN_MAP`: see `may_hold_small`.
-static SMALL_MASK: AtomicU32 = AtomicU32::new(u32::MAX);
-
-/// Of small blocks, those for whose `bits` this is 0 are in the map.
-pub(crate) const SMALL_IN_MAP: u32 = 8;
-
-/// Whether a small block with these bits may have an owner in the map: one load
-/// and one test, which fails for all but one of the sizes until the map holds
-/// a small block.
-#[inline(always)]
-pub(crate) fn may_hold_small(bits: u32) -> bool {
-    // Relaxed: whoever has a block of the map has it from the thread that put its
-    // owner in, after it lowered the mask.
-    bits & SMALL_MASK.load(Ordering::Relaxed) == 0
 }
 
 /// The chunk of an address, if its node exists.
@@ -193,11 +176,12 @@ fn put_slow(address: usize, granule: Granule, owner: u16) -> Option<()> {
     let node = get_or_map(ROOT.get(address >> NODE_SHIFT)?, size_of::<Node>())?;
     // SAFETY: nodes live for ever.
     let chunk = unsafe { &*node }.chunk(address)?;
-    let leaf = get_or_map(chunk.leaves.get(granule as usize)?, leaf_bytes(granule))?;
-    if granule == Granule::Small {
-        // Relaxed: see `may_hold_small`.
-        SMALL_MASK.store(SMALL_IN_MAP, Ordering::Relaxed);
+    let place = chunk.leaves.get(granule as usize)?;
+    if granule == Granule::Small && place.get().is_null() {
+        // Before the leaf is there, so that who finds it need not do this.
+        let_small_into_map();
     }
+    let leaf = get_or_map(place, leaf_bytes(granule))?;
     let byte = match u8::try_from(owner) {
         Ok(byte) if byte != WIDE => byte,
         _ => {

@@ -206,7 +206,7 @@ fn complete(readings: &mut [TagReading], id: usize) {
     }
 }
 
-/// Sets how much a thread may allocate between two looks at the peaks: 128 KiB
+/// Sets how much a thread may allocate between two looks at the peaks: 256 KiB
 /// unless set.
 ///
 /// A smaller interval brings peaks closer to the truth and costs more looks, about

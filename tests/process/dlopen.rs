@@ -130,8 +130,13 @@ fn host(path: &str) {
         let plugin = load(path).unwrap_or_else(|error| panic!("{error}"));
         slot.set(plugin).unwrap_or_else(|_| panic!("set once"));
         loaded.wait();
-        let younger = scope.spawn(move || use_plugin(plugin, 17)).join().expect("no panic");
-        assert_eq!((plugin.work)(6), 6 * 10_709, "the library's own threads");
+        // (What `std` keeps for a thread that starts others would hold the library
+        // as well, as long as that thread lives: this one ends.)
+        let younger = scope.spawn(move || {
+            assert_eq!((plugin.work)(6), 6 * 10_709, "the library's own threads");
+            use_plugin(plugin, 17)
+        });
+        let younger = younger.join().expect("no panic");
         closed.wait();
         // SAFETY: closed once; the library stays mapped.
         assert_eq!(unsafe { libc::dlclose(plugin.handle) }, 0);

@@ -83,48 +83,49 @@ const SIZES: [usize; 8] = [3, 8, 24, 500, 512, 100_000, 10, 4];
 fn life_of_a_block(align: usize, zeroed: bool, owner: &Tag) -> u64 {
     let mut refused = 0;
     let before = live(owner);
-    let mut again = |request: &mut dyn FnMut() -> *mut u8| {
-        loop {
-            let block = request();
-            if !block.is_null() {
-                return block;
-            }
-            refused += 1;
-        }
-    };
     let mut now = layout(SIZES[0], align);
-    // SAFETY, to the end: no size is 0; the block is used with the layout it has.
-    let mut block = again(&mut || unsafe {
-        let block = if zeroed { alloc_zeroed(now) } else { alloc(now) };
+    let mut block = std::ptr::null_mut();
+    while block.is_null() {
+        // SAFETY: the size is not 0.
+        block = unsafe { if zeroed { alloc_zeroed(now) } else { alloc(now) } };
         if block.is_null() {
+            refused += 1;
             assert_eq!(live(owner), before, "a refused block is not live");
         }
-        block
-    });
-    unsafe { block.write_bytes(0x5A, now.size()) };
+    }
+    // SAFETY: a block of this size.
+    unsafe { block.write_bytes(FILL, now.size()) };
     for size in SIZES {
         let kept = now.size().min(size);
-        let moved = again(&mut || unsafe {
-            let moved = realloc(block, now, size);
-            if moved.is_null() {
-                assert_eq!(live(owner), before + now.size() as u64, "the old block lives on");
-                let contents = std::slice::from_raw_parts(block, now.size());
-                assert!(contents.iter().all(|byte| *byte == 0x5A), "with its contents");
+        loop {
+            // SAFETY: the block has this layout; the size is not 0.
+            let moved = unsafe { realloc(block, now, size) };
+            if !moved.is_null() {
+                block = moved;
+                break;
             }
-            moved
-        });
-        block = moved;
-        now = layout(size, align);
-        unsafe {
-            let contents = std::slice::from_raw_parts(block, kept);
-            assert!(contents.iter().all(|byte| *byte == 0x5A));
-            block.write_bytes(0x5A, size);
+            refused += 1;
+            assert_eq!(live(owner), before + now.size() as u64, "the old block lives on");
+            assert!(is_filled(block, now.size()), "with its contents");
         }
+        now = layout(size, align);
+        assert!(is_filled(block, kept));
+        // SAFETY: a block of this size.
+        unsafe { block.write_bytes(FILL, size) };
         assert_eq!(live(owner), before + size as u64, "one block of {size}");
     }
+    // SAFETY: the block has this layout.
     unsafe { dealloc(block, now) };
     assert_eq!(live(owner), before, "the owner gets every byte back");
     refused
+}
+
+const FILL: u8 = 0x5A;
+
+/// Whether the first bytes of a live block are as they were filled.
+fn is_filled(block: *const u8, bytes: usize) -> bool {
+    // SAFETY: the callers' blocks have at least this many bytes, all written.
+    unsafe { std::slice::from_raw_parts(block, bytes) }.iter().all(|byte| *byte == FILL)
 }
 
 /// All of it: by alignment, zeroed or not, inside a scope. (Outside, the rest of

@@ -49,7 +49,7 @@ fn watch<R>(call: impl FnOnce() -> R) -> R {
 // SAFETY: forwards every call as it came.
 unsafe impl GlobalAlloc for Watched {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY, here and below: the caller's arguments.
+        // SAFETY: the caller's layout.
         watch(|| unsafe { self.0.alloc(layout) })
     }
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
@@ -181,7 +181,7 @@ fn readings_allocate_nothing() {
         tag.read().expect("installed");
         heapledger::thread().expect("installed");
         heapledger::self_check().expect("all is well");
-        drop(Tag::register("recursion/new at run time").expect("a good name"));
+        let _ = Tag::register("recursion/new at run time").expect("a good name");
         scope!("recursion/new at this place", ());
     }
     assert_eq!(CALLS.load(SeqCst), before, "a reading called the allocator");

@@ -14,8 +14,19 @@ use std::path::{Path, PathBuf};
 
 /// Layers, lowest first: a file may name its own and those before it.
 const LAYERS: [&str; 13] = [
-    "sync", "ledger", "alloc", "error", "os", "scope", "snapshot", "self_check", "overhead",
-    "measure", "report", "system_info", "bench",
+    "sync",
+    "ledger",
+    "alloc",
+    "error",
+    "os",
+    "scope",
+    "snapshot",
+    "self_check",
+    "overhead",
+    "measure",
+    "report",
+    "system_info",
+    "bench",
 ];
 
 /// What a hook module may not name; `|` marks where a word has to end.
@@ -149,9 +160,10 @@ fn names(line: &str, word: &str) -> bool {
     };
     let inside = |letter: Option<char>| letter.is_some_and(|it| it.is_alphanumeric() || it == '_');
     line.match_indices(word).any(|(at, _)| {
-        let (before, after) = (line[..at].chars().next_back(), line[at + word.len()..].chars().next());
+        let (before, after) =
+            (line[..at].chars().next_back(), line[at + word.len()..].chars().next());
         let in_a_word = inside(word.chars().next()) && inside(before);
-        !in_a_word && !(whole && inside(after))
+        !(in_a_word || whole && inside(after))
     })
 }
 

@@ -6,8 +6,8 @@
 //! hundred thousand exchanges on four threads each ledger holds exactly its own
 //! blocks, during and after (I1), and neither counts the other's.
 //!
-//! Seen to fail: with the program freeing a block of the library itself (the
-//! ledgers then differ, where jemalloc does not stop it at once).
+//! Seen to fail: with the program freeing a block of the library itself (its own
+//! jemalloc does not know the block, and crashes).
 //!
 //! Longer: `HEAPLEDGER_EXCHANGES=1_000_000`.
 
