@@ -18,7 +18,7 @@ pub(crate) use real::*;
 #[cfg(not(loom))]
 mod real {
     pub(crate) use core::sync::atomic::{
-        AtomicPtr, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+        AtomicPtr, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
     };
 
     /// A total that one thread adds to, by `bump`, and all may read.

@@ -116,7 +116,7 @@ fn storm(size: usize, align: usize) {
     let _turn = one_at_a_time();
     let operations = env_number("HEAPLEDGER_PROPERTY_OPS", 10_000_000) / 5 / THREADS as u64;
     let layout = Layout::from_size_align(size, align).expect("a valid layout");
-    let ledger = &Ledger::new(&ALLOCATOR, &format!("storm {size}"), OWNERS);
+    let ledger = &Ledger::new(&ALLOCATOR, OWNERS);
     let (senders, receivers): (Vec<_>, Vec<_>) = (0..THREADS).map(|_| channel()).unzip();
     let sums: Vec<Sums> = thread::scope(|scope| {
         let stormers: Vec<_> = receivers

@@ -19,7 +19,7 @@ use support::workload::{Plan, check};
 static BACKEND: Failing = Failing::new();
 static ALLOCATOR: Allocator<Wrapped<&Failing>> = Allocator::with_backend(Wrapped::new(&BACKEND));
 
-/// Untagged, and two tags.
+/// Untagged, a tag whose number fits into a byte, and one whose does not.
 const OWNERS: usize = 3;
 
 fn layout(size: usize, align: usize) -> Layout {
@@ -30,16 +30,16 @@ fn layout(size: usize, align: usize) -> Layout {
 /// untagged and tagged, resized to every regime; frees all of it.
 fn every_request(checked: &mut Checked<'_, Allocator<Wrapped<&'static Failing>>>) {
     for from in REGIMES {
-        for owner in [0, 1] {
+        for owner in 0..OWNERS {
             let old = layout(from.edge_sizes()[0], from.alignments()[0]);
             for zeroed in [false, true] {
                 if let Some(block) = checked.allocate(old, zeroed, owner) {
-                    checked.free(block, 2);
+                    checked.free(block, (owner + 1) % OWNERS);
                 }
             }
             for to in REGIMES {
                 let Some(mut block) = checked.allocate(old, false, owner) else { continue };
-                checked.resize(&mut block, to.edge_sizes()[1], 2);
+                checked.resize(&mut block, to.edge_sizes()[1], (owner + 2) % OWNERS);
                 checked.free(block, 0);
             }
         }
@@ -49,7 +49,7 @@ fn every_request(checked: &mut Checked<'_, Allocator<Wrapped<&'static Failing>>>
 #[test]
 fn every_call_site_fails_once_and_nothing_changes() {
     let _turn = one_at_a_time();
-    let mut checked = Checked::new(&ALLOCATOR, "sweep", OWNERS);
+    let mut checked = Checked::new(&ALLOCATOR, OWNERS);
     BACKEND.follow(Schedule::Never);
     every_request(&mut checked);
     let requests = BACKEND.requests();
@@ -65,7 +65,7 @@ fn every_call_site_fails_once_and_nothing_changes() {
 #[test]
 fn every_kth_request_fails_and_nothing_changes() {
     let _turn = one_at_a_time();
-    let mut checked = Checked::new(&ALLOCATOR, "every_kth", OWNERS);
+    let mut checked = Checked::new(&ALLOCATOR, OWNERS);
     for step in 1..=9 {
         BACKEND.follow(Schedule::Every(step));
         let before = checked.refused();
@@ -82,7 +82,7 @@ fn every_kth_request_fails_and_nothing_changes() {
 fn a_tenth_of_all_reallocs_fails_and_nothing_changes() {
     let _turn = one_at_a_time();
     let reallocs = env_number("HEAPLEDGER_PROPERTY_OPS", 10_000_000) / 10;
-    let mut checked = Checked::new(&ALLOCATOR, "chain", OWNERS);
+    let mut checked = Checked::new(&ALLOCATOR, OWNERS);
     let seed = env_number("HEAPLEDGER_PROPERTY_SEED", 10);
     BACKEND.follow(Schedule::OneInTen(seed));
     let mut random = Random::new(seed);
@@ -116,7 +116,7 @@ fn a_tenth_of_all_requests_fails_while_threads_share_blocks() {
 #[test]
 fn the_first_request_of_a_thread_fails_and_nothing_changes() {
     let _turn = one_at_a_time();
-    let ledger = support::ledger::Ledger::new(&ALLOCATOR, "first", OWNERS);
+    let ledger = support::ledger::Ledger::new(&ALLOCATOR, OWNERS);
     for from in REGIMES {
         for (owner, zeroed) in [(0, false), (0, true), (1, false), (1, true)] {
             BACKEND.follow(Schedule::Nth(1));

@@ -52,6 +52,14 @@ fn consume(take: &mpsc::Receiver<Vec<u8>>) {
     drop(held);
 }
 
+struct StopOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// The last reading, and what must not go below it.
 struct Watched {
     last: Counts,
@@ -87,6 +95,8 @@ fn no_reading_is_negative() {
         scope.spawn(|| produce(&{ give }, &stop));
         scope.spawn(|| produce(&{ second }, &stop));
         scope.spawn(move || consume(&take));
+        // Also when an assertion fails: the scope waits for the others.
+        let _stop = StopOnDrop(&stop);
         let mut watched = Watched { last: Counts::ZERO, peak_live_bytes: 0 };
         let mut buffer = [TagReading::EMPTY; 16];
         let mut process_peak = 0;
@@ -106,7 +116,6 @@ fn no_reading_is_negative() {
                 assert!(now.peak_live_bytes >= process_peak, "{now:?}");
             }
         }
-        stop.store(true, Ordering::Relaxed);
     });
     let rest = WORK.read().expect("installed");
     assert_eq!((rest.with_children.live_bytes(), rest.with_children.live_blocks()), (0, 0));

@@ -20,6 +20,7 @@ static FAILING_INNER: Failing = Failing::new();
 static FAILING: Allocator<Wrapped<&Failing>> =
     Allocator::with_backend(Wrapped::new(&FAILING_INNER));
 
+/// Untagged, a tag whose number fits into a byte, and one whose does not.
 const OWNERS: usize = 3;
 const MIB: usize = 1 << 20;
 /// Both sides of every limit between regimes, and of a page and a megabyte.
@@ -36,42 +37,43 @@ fn every_step() -> impl Iterator<Item = (Layout, usize, usize)> {
         SIZES.into_iter().flat_map(move |new| {
             ALIGNMENTS.into_iter().flat_map(move |align| {
                 let layout = Layout::from_size_align(old, align).expect("a valid layout");
-                (0..2).map(move |owner| (layout, new, owner))
+                (0..OWNERS).map(move |owner| (layout, new, owner))
             })
         })
     })
 }
 
-fn grant_every_step(allocator: &impl GlobalAlloc, test: &str) {
+fn grant_every_step(allocator: &impl GlobalAlloc) {
     let _turn = one_at_a_time();
-    let mut checked = Checked::new(allocator, test, OWNERS);
+    let mut checked = Checked::new(allocator, OWNERS);
     for (layout, new_size, owner) in every_step() {
         let mut block = checked.allocate(layout, false, owner).expect("memory");
-        assert!(checked.resize(&mut block, new_size, 2), "{layout:?} to {new_size}");
-        assert!(checked.resize(&mut block, layout.size(), 0), "{layout:?} back");
-        checked.free(block, 2);
+        let (next, last) = ((owner + 1) % OWNERS, (owner + 2) % OWNERS);
+        assert!(checked.resize(&mut block, new_size, next), "{layout:?} to {new_size}");
+        assert!(checked.resize(&mut block, layout.size(), last), "{layout:?} back");
+        checked.free(block, next);
     }
 }
 
 #[test]
 fn every_step_keeps_contents_owner_and_counts() {
-    grant_every_step(&DEFAULT, "default");
+    grant_every_step(&DEFAULT);
 }
 
 #[test]
 fn every_step_keeps_contents_owner_and_counts_over_the_systems_malloc() {
-    grant_every_step(&SYSTEM, "system");
+    grant_every_step(&SYSTEM);
 }
 
 #[test]
 fn every_step_keeps_contents_owner_and_counts_over_the_worst_backend() {
-    grant_every_step(&PACKED, "packed");
+    grant_every_step(&PACKED);
 }
 
 #[test]
 fn every_refused_step_keeps_everything() {
     let _turn = one_at_a_time();
-    let mut checked = Checked::new(&FAILING, "refused", OWNERS);
+    let mut checked = Checked::new(&FAILING, OWNERS);
     let (mut refused, mut without_backend) = (0, 0);
     for (layout, new_size, owner) in every_step() {
         FAILING_INNER.follow(Schedule::Never);

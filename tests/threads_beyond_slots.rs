@@ -45,7 +45,7 @@ struct World {
 impl World {
     fn allocate(&self, random: &mut Random) -> Block {
         let owner = random.below(OWNERS);
-        let size = random.pick(&[3, 8, 60, 700]);
+        let size = random.pick(&[3, 8, 40, 60, 700]);
         let layout = Layout::from_size_align(size, random.pick(&[1, 8, 64])).expect("a layout");
         let zeroed = random.chance(1, 2);
         let block = self.ledger.run(owner, || Block::new(&ALLOCATOR, layout, zeroed, owner));
@@ -57,7 +57,7 @@ impl World {
 
     fn resize(&self, block: &mut Block, random: &mut Random) {
         let owner = self.model.freed(block.address);
-        assert!(block.resize(&ALLOCATOR, random.pick(&[5, 7, 300, 2000]), 1), "out of memory");
+        assert!(block.resize(&ALLOCATOR, random.pick(&[5, 7, 24, 300, 2000]), 1), "out of memory");
         self.model.allocated(block.address, block.layout.size(), owner);
     }
 
@@ -127,7 +127,7 @@ fn join(thread: libc::pthread_t) {
 fn threads_beyond_the_last_slot_lose_nothing() {
     let wanted = env_number("HEAPLEDGER_THREADS", 4 * SLOTS);
     let world = World {
-        ledger: Ledger::new(&ALLOCATOR, "slots", OWNERS),
+        ledger: Ledger::new(&ALLOCATOR, OWNERS),
         model: Model::new(OWNERS),
         left: Mutex::default(),
         begun: Mutex::new(0),

@@ -88,7 +88,7 @@ struct Scopes {
 
 fuzz_target!(|operations: Vec<Operation>| {
     let mut world = World {
-        ledger: Ledger::new(&ALLOCATOR, "fuzz", OWNERS),
+        ledger: Ledger::new(&ALLOCATOR, OWNERS),
         model: Model::small(OWNERS),
         blocks: Vec::new(),
         stamp: 0,

@@ -21,7 +21,7 @@ use core::alloc::Layout;
 
 use heapledger_alloc_sys::Backend;
 
-use crate::ledger::shard::SMALL_IN_MAP;
+use crate::ledger::small_mask::SMALL_IN_MAP;
 use crate::ledger::tag_map;
 
 /// Largest tiny block: two bytes of eight are the owner's.

@@ -29,9 +29,9 @@ pub(super) unsafe fn alloc_untagged<B: Backend>(
     align: usize,
     shard: &'static Shard,
 ) -> *mut u8 {
-    const { assert!(size_of::<Allocator<B>>() == 0) };
-    // SAFETY: a value without bytes can be at any address, and there is one of
-    // this type: the caller's.
+    debug_assert!(size_of::<Allocator<B>>() == 0);
+    // SAFETY: a value without bytes (caller) can be at any address, and there is
+    // one of this type: the caller's.
     let this = unsafe { core::ptr::NonNull::<Allocator<B>>::dangling().as_ref() };
     // SAFETY: the caller's layout, not over-aligned.
     unsafe {
@@ -454,13 +454,17 @@ impl<B: Backend> Allocator<B> {
             }
             Regime::Word if owner != 0 => {
                 let block = get(TAGGED_WORD);
-                if block.is_null() || record_in_map(block, layout.size(), owner) == owner {
+                if block.is_null() || tag_map::put(block, Granule::of(layout.size()), id(owner)) {
                     return Placed { block, owner };
                 }
                 // Nobody's, so it must be as an untagged one.
                 // SAFETY: the backend's, with this layout.
                 unsafe { self.backend.free(block, TAGGED_WORD) };
-                Placed { block: get(layout::plain::<B>(layout)), owner: 0 }
+                let block = get(layout::plain::<B>(layout));
+                if !block.is_null() {
+                    FAULTS.blocks_without_owner.raise();
+                }
+                Placed { block, owner: 0 }
             }
             Regime::Word | Regime::Header => {
                 Placed { block: get(layout::plain::<B>(layout)), owner }

@@ -30,9 +30,11 @@ pub(crate) mod roster;
 #[cfg(not(loom))]
 pub(crate) mod shard;
 pub(crate) mod slots;
+pub(crate) mod small_mask;
 #[cfg(not(loom))]
 pub(crate) mod tag_map;
 pub(crate) mod tag_table;
+pub(crate) mod tenure;
 #[cfg(not(loom))]
 pub(crate) mod window;
 

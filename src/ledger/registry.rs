@@ -4,14 +4,14 @@
 //! never on the allocation path.
 
 use core::ops::Range;
-use core::sync::atomic::{AtomicBool, Ordering, fence};
 
 use heapledger_alloc_sys::os_pages;
 
 use super::fault::FAULTS;
 use super::read;
 use super::roster::{NoShard, Roster};
-use super::shard::{SMALL_IN_MAP, Shard};
+use super::shard::Shard;
+use super::small_mask::SmallInMap;
 use super::tag_table::TagTable;
 use super::{TAGS_MAX, THREADS_MAX};
 
@@ -25,8 +25,8 @@ pub(crate) static SHARED: Shard = Shard::new();
 
 static ROSTER: Roster<Shard, { THREADS_MAX / 64 }> = Roster::new();
 
-/// Set before the map takes its first small block.
-static SMALL_IN_MAP_NOW: AtomicBool = AtomicBool::new(false);
+/// Whether the map has taken small blocks.
+static SMALL: SmallInMap = SmallInMap::new();
 
 /// Gives the calling thread a shard of its own; `None` if there is no slot or no
 /// memory for one, which is counted as a fault.
@@ -45,11 +45,7 @@ pub(crate) fn claim() -> Option<&'static Shard> {
     match unsafe { ROSTER.claim(make) } {
         Ok(shard) => {
             shard.begin_tenure(read::shard(shard));
-            // Between publishing the shard and reading the flag, as between setting
-            // the flag and reading the roster: one of the two sees the other.
-            fence(Ordering::SeqCst);
-            let in_map = SMALL_IN_MAP_NOW.load(Ordering::Relaxed);
-            shard.begin_small_mask(if in_map { SMALL_IN_MAP } else { u32::MAX });
+            SMALL.begin(&shard.small_mask);
             Some(shard)
         }
         Err(NoShard::NoSlot) => {
@@ -67,10 +63,7 @@ pub(crate) fn claim() -> Option<&'static Shard> {
 /// there; called before the first one is put in, any number of times.
 #[cold]
 pub(crate) fn let_small_into_map() {
-    // Relaxed: the fence orders it before the look at the roster.
-    SMALL_IN_MAP_NOW.store(true, Ordering::Relaxed);
-    fence(Ordering::SeqCst);
-    shards().for_each(Shard::lower_small_mask);
+    SMALL.let_in(|| shards().map(|shard| &shard.small_mask));
 }
 
 /// Gives a shard back at thread exit. Its totals stay, the next holder of the

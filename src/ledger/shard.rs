@@ -5,21 +5,12 @@
 //! and the ids of tags are dense, so a thread that uses fewer than a hundred
 //! tags touches two pages.
 
-use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use super::TAGS_MAX;
 use super::cell::{CELL_BYTES, Cell, Counts};
-
-/// Small blocks for whose bits (`size - 9`) this is 0 keep their owner in the map.
-pub(crate) const SMALL_IN_MAP: u32 = 8;
-
-/// A thread's time in a slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Tenure {
-    number: u32,
-    /// What the slot's earlier threads had counted when the time began.
-    pub(crate) inherited: Counts,
-}
+use super::small_mask::SmallMask;
+use super::tenure::Tenures;
 
 /// What `peak` saw last time it came by, one entry a tag.
 type Checked = [AtomicU64; TAGS_MAX];
@@ -36,12 +27,9 @@ pub(crate) struct Shard {
     slot: AtomicU32,
     /// An address on the stack of the thread that holds the slot.
     stack_address: AtomicUsize,
-    /// Counts the threads that held the slot, twice; odd while one takes over.
-    tenure: AtomicU32,
-    /// What earlier threads of the slot had counted when this one took over.
-    inherited: [AtomicU64; 4],
-    /// See `small_mask`.
-    small_mask: AtomicU32,
+    /// Whose time it is.
+    pub(crate) tenures: Tenures,
+    pub(crate) small_mask: SmallMask,
     cells: [Cell; TAGS_MAX],
     checked: Checked,
 }
@@ -52,9 +40,8 @@ impl Shard {
             os_thread_id: AtomicU64::new(0),
             slot: AtomicU32::new(0),
             stack_address: AtomicUsize::new(0),
-            tenure: AtomicU32::new(0),
-            inherited: [const { AtomicU64::new(0) }; 4],
-            small_mask: AtomicU32::new(0),
+            tenures: Tenures::new(),
+            small_mask: SmallMask::new(),
             cells: [const { Cell::new() }; TAGS_MAX],
             checked: [const { AtomicU64::new(0) }; TAGS_MAX],
         }
@@ -87,25 +74,10 @@ impl Shard {
         unsafe { &*(&raw const self.cells).cast::<Cell>().byte_add(offset as usize) }
     }
 
-    /// Small blocks for whose bits (`size - 9`) this mask gives 0 may have their
-    /// owner in the tag map. All ones, and then next to none, until the map holds
-    /// the first small block; 0, and then all, in the shard of those who have none.
+    /// Which small blocks may have their owner in the tag map: see `SmallMask`.
     #[inline(always)]
     pub(crate) fn small_mask(&self) -> u32 {
-        // Relaxed: whoever has a block of the map has it from the thread that put
-        // its owner in, which lowered all masks before.
-        self.small_mask.load(Ordering::Relaxed)
-    }
-
-    /// Sets the mask of a shard that is new.
-    pub(crate) fn begin_small_mask(&self, mask: u32) {
-        // Relaxed: see `registry::let_small_into_map`. A mask that was lowered in
-        // the meantime stays.
-        let _ = self.small_mask.compare_exchange(0, mask, Ordering::Relaxed, Ordering::Relaxed);
-    }
-
-    pub(crate) fn lower_small_mask(&self) {
-        self.small_mask.store(SMALL_IN_MAP, Ordering::Relaxed);
+        self.small_mask.get()
     }
 
     /// What the tag's allocated bytes were when its peak was last looked at.
@@ -133,6 +105,7 @@ impl Shard {
     }
 
     /// An address on the stack of the shard's thread; 0 if there never was one.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
     pub(crate) fn stack_address(&self) -> usize {
         // Relaxed: a label, as the thread's id.
         self.stack_address.load(Ordering::Relaxed)
@@ -143,34 +116,6 @@ impl Shard {
     pub(crate) fn begin_tenure(&self, inherited: Counts) {
         let on_stack = 0_u8;
         self.stack_address.store((&raw const on_stack).addr(), Ordering::Relaxed);
-        let number = self.tenure.load(Ordering::Relaxed);
-        self.tenure.store(number.wrapping_add(1), Ordering::Relaxed);
-        // Release: readers that see a new value below see the odd number.
-        fence(Ordering::Release);
-        let values = [
-            inherited.allocated_bytes,
-            inherited.allocated_blocks,
-            inherited.freed_bytes,
-            inherited.freed_blocks,
-        ];
-        for (place, value) in self.inherited.iter().zip(values) {
-            place.store(value, Ordering::Relaxed);
-        }
-        // Release: readers that see the even number see the values.
-        self.tenure.store(number.wrapping_add(2), Ordering::Release);
-    }
-
-    /// The present thread's time in the slot; `None` while one takes over.
-    pub(crate) fn tenure(&self) -> Option<Tenure> {
-        // Acquire: pairs with the last Release in `begin_tenure`.
-        let number = self.tenure.load(Ordering::Acquire);
-        // Relaxed: the fence orders them before the second look at the number.
-        let [allocated_bytes, allocated_blocks, freed_bytes, freed_blocks] =
-            self.inherited.each_ref().map(|value| value.load(Ordering::Relaxed));
-        // Acquire: pairs with the Release fence in `begin_tenure`.
-        fence(Ordering::Acquire);
-        let inherited = Counts { allocated_bytes, allocated_blocks, freed_bytes, freed_blocks };
-        (number.is_multiple_of(2) && self.tenure.load(Ordering::Relaxed) == number)
-            .then_some(Tenure { number, inherited })
+        self.tenures.begin(inherited);
     }
 }

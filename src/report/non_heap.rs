@@ -1,5 +1,6 @@
 //! What of the resident size is not the heap's.
 
+#[cfg(target_os = "linux")]
 use core::ops::Range;
 
 #[cfg(target_os = "linux")]

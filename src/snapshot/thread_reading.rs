@@ -2,7 +2,8 @@
 
 use crate::alloc::local::local;
 use crate::error::{Error, ErrorKind};
-use crate::ledger::shard::{Shard, Tenure};
+use crate::ledger::shard::Shard;
+use crate::ledger::tenure::Tenure;
 use crate::ledger::{Counts, read, registry};
 
 use super::backend;
@@ -70,7 +71,7 @@ pub fn thread() -> Result<Counts, Error> {
     // A thread that has not allocated yet gets its counters now.
     let shard = local().shard().or_else(|| local().register());
     let shard = shard.ok_or(Error::new(ErrorKind::ThreadNotCounted))?;
-    let tenure = shard.tenure().ok_or(Error::new(ErrorKind::ThreadNotCounted))?;
+    let tenure = shard.tenures.present().ok_or(Error::new(ErrorKind::ThreadNotCounted))?;
     Ok(read::shard(shard).since(&tenure.inherited))
 }
 
@@ -157,7 +158,7 @@ struct Seat {
 impl Seat {
     fn note_holder(&mut self, shard: &'static Shard) {
         if registry::is_alive(shard) {
-            self.holder = shard.tenure().map(|tenure| (shard, tenure));
+            self.holder = shard.tenures.present().map(|tenure| (shard, tenure));
             self.os_id = shard.os_thread_id();
         }
     }
@@ -166,7 +167,7 @@ impl Seat {
     /// was there, or if another thread took over in the meantime.
     fn holder(&self) -> Option<(u64, Counts)> {
         let (shard, tenure) = self.holder?;
-        (shard.tenure() == Some(tenure)).then_some((self.os_id, tenure.inherited))
+        shard.tenures.is_present(&tenure).then_some((self.os_id, tenure.inherited))
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) enum Change {
     FailureRelaxed,
     /// A read-modify-write becomes a load and a store.
     Split,
-    /// `step` answers that it is to be left out.
+    /// A `fence`, or what follows a `step`, is left out.
     LeftOut,
 }
 
@@ -102,6 +102,14 @@ pub(crate) fn step() -> bool {
     !mutates(Change::LeftOut)
 }
 
+/// A fence, but for a mutant that leaves it out.
+#[track_caller]
+pub(crate) fn fence(order: Ordering) {
+    if step() {
+        loom_atomic::fence(order);
+    }
+}
+
 /// One integer type: the operations that the ledger uses.
 macro_rules! integer {
     ($name:ident, $value:ty) => {
@@ -148,6 +156,11 @@ macro_rules! integer {
                     return Ok(before);
                 }
                 self.0.compare_exchange(from, to, weakened(success), failure)
+            }
+
+            #[track_caller]
+            pub(crate) fn swap(&self, value: $value, order: Ordering) -> $value {
+                self.0.swap(value, weakened(order))
             }
 
             #[track_caller]

@@ -27,13 +27,15 @@ pub(super) enum Preemptions {
 }
 
 /// The sources that mutants change.
-const SOURCES: [(&str, &str); 6] = [
+const SOURCES: [(&str, &str); 8] = [
     ("ledger/cell.rs", include_str!("../ledger/cell.rs")),
     ("ledger/once_ptr.rs", include_str!("../ledger/once_ptr.rs")),
     ("ledger/roster.rs", include_str!("../ledger/roster.rs")),
+    ("ledger/small_mask.rs", include_str!("../ledger/small_mask.rs")),
     ("ledger/slots.rs", include_str!("../ledger/slots.rs")),
     ("ledger/tag_map.rs", include_str!("../ledger/tag_map.rs")),
     ("ledger/tag_table.rs", include_str!("../ledger/tag_table.rs")),
+    ("ledger/tenure.rs", include_str!("../ledger/tenure.rs")),
 ];
 
 /// Explores the shipped code.
@@ -64,8 +66,8 @@ fn preemptions_asked() -> usize {
     loom::model::Builder::new().preemption_bound.unwrap_or(3)
 }
 
-/// Explores a mutant: the operation on the one line of `file` that has `text` is
-/// changed. Panics as the model does when the mutant shows.
+/// Explores a mutant: the operation on the line where the only `text` of `file`
+/// ends is changed. Panics as the model does when the mutant shows.
 pub(super) fn explore_mutant(
     file: &'static str,
     text: &str,
@@ -91,11 +93,10 @@ pub(super) fn explore_wrong(model: impl Fn() + Send + Sync + 'static) {
 
 fn line_of(file: &str, text: &str) -> u32 {
     let (_, source) = SOURCES.iter().find(|(name, _)| *name == file).expect("a known source");
-    let mut lines = (1..).zip(source.lines()).filter(|(_, line)| line.contains(text));
-    let (Some((line, _)), None) = (lines.next(), lines.next()) else {
-        panic!("{file} has no line, or several, with {text}");
+    let (Some((before, _)), None) = (source.split_once(text), source.split(text).nth(2)) else {
+        panic!("{file} does not have this once: {text}");
     };
-    line
+    1 + [before, text].concat().matches('\n').count() as u32
 }
 
 /// One exploration; returns what happened to the run, and the executions.

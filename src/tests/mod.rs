@@ -17,6 +17,10 @@ mod loom_roster;
 #[cfg(loom)]
 mod loom_slots;
 #[cfg(loom)]
+mod loom_small_mask;
+#[cfg(loom)]
 mod loom_tag_table;
+#[cfg(loom)]
+mod loom_tenure;
 #[cfg(loom)]
 mod reader;

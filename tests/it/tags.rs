@@ -1,11 +1,12 @@
 //! Tags: one name is one tag, however it comes about.
 
 use std::collections::HashSet;
-use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use heapledger::{Tag, TagId, scope};
 
-use super::{live, random::Random};
+use super::live;
 
 static CONSTANT: Tag = Tag::new("tags/one");
 
@@ -53,31 +54,29 @@ fn a_registered_name_outlives_its_text() {
     assert_eq!(tag.name(), "tags/gone");
 }
 
-/// Eight threads intern the same names in different orders, at once: every name
-/// gets one number, every number one name.
+/// Threads that intern a name at the same moment: it gets one number, and every
+/// number one name.
 #[test]
 fn threads_that_register_one_name_get_one_tag() {
-    const THREADS: usize = 8;
-    const NAMES: usize = 50;
-    let start = Barrier::new(THREADS);
-    let register = |thread| {
-        let mut order: Vec<usize> = (0..NAMES).collect();
-        let mut random = Random::new(thread as u64);
-        (1..NAMES).rev().for_each(|last| order.swap(last, random.below(last + 1)));
-        start.wait();
-        let mut ids = vec![TagId::UNTAGGED; NAMES];
-        for name in order {
+    const THREADS: usize = 4;
+    const NAMES: usize = 300;
+    let arrived: [AtomicUsize; NAMES] = std::array::from_fn(|_| AtomicUsize::new(0));
+    let register = || -> Vec<TagId> {
+        let name = |(name, arrived): (usize, &AtomicUsize)| {
             let text = format!("tags/race/{}/{name}", name % 7);
+            // A barrier would wake the threads one after another.
+            arrived.fetch_add(1, Ordering::Relaxed);
+            while arrived.load(Ordering::Relaxed) < THREADS {
+                thread::yield_now();
+            }
             let tag = Tag::register(&text).unwrap();
             assert_eq!(tag.name(), text);
-            ids[name] = tag.id();
-        }
-        ids
+            tag.id()
+        };
+        arrived.iter().enumerate().map(name).collect()
     };
-    let ids_by_thread: Vec<Vec<TagId>> = std::thread::scope(|scope| {
-        let register = &register;
-        let threads: Vec<_> =
-            (0..THREADS).map(|thread| scope.spawn(move || register(thread))).collect();
+    let ids_by_thread: Vec<Vec<TagId>> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(register)).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     assert!(ids_by_thread.iter().all(|ids| *ids == ids_by_thread[0]));

@@ -154,6 +154,15 @@ fn live_blocks(tag: &Tag) -> u64 {
     tag.read().expect("installed").own.live_blocks()
 }
 
+/// As `assert_eq`, where there is no memory to panic with.
+fn require_eq<T: PartialEq + std::fmt::Debug>(found: T, expected: T, what: &str) {
+    if found != expected {
+        say(format_args!("{what}: {found:?}, expected {expected:?}"));
+        // SAFETY: ends the process at once.
+        unsafe { libc::_exit(70) };
+    }
+}
+
 /// Enough to take some 900 MB.
 const MANY: usize = 80_000;
 
@@ -161,15 +170,18 @@ const MANY: usize = 80_000;
 /// block less under the tag.
 fn allocate_to_the_end(kept: &mut Vec<Vec<u8>>) -> Faults {
     let before = faults();
-    let mut refused = 0;
-    while refused < SIZES.len() && kept.len() < MANY {
-        let blocks = SIZES.map(|size| TAG.run(|| try_block(size)));
-        refused = blocks.iter().filter(|block| block.is_none()).count();
-        kept.extend(blocks.into_iter().flatten());
+    let mut is_left = [true; SIZES.len()];
+    while is_left.contains(&true) && kept.len() < MANY {
+        for (is_left, size) in is_left.iter_mut().zip(SIZES).filter(|(is_left, _)| **is_left) {
+            match TAG.run(|| try_block(size)) {
+                Some(block) => kept.push(block),
+                None => *is_left = false,
+            }
+        }
     }
     let after = faults();
     let ownerless = after.blocks_without_owner - before.blocks_without_owner;
-    assert_eq!(live_blocks(&TAG), kept.len() as u64 - ownerless, "a fault for each, and no more");
+    require_eq(live_blocks(&TAG), kept.len() as u64 - ownerless, "a fault for each, and no more");
     after
 }
 
@@ -186,12 +198,12 @@ fn child(fill: bool) {
     // The backend keeps this address space, and has something to give later.
     drop(black_box(vec![0_u8; 2 << 20]));
     let quiet = faults();
-    assert_eq!(quiet.blocks_without_owner + quiet.no_memory_for_tables, 0, "{quiet:?}");
+    require_eq(quiet.blocks_without_owner + quiet.no_memory_for_tables, 0, "faults before the end");
 
     let filler = if fill { Filler::take_all(room_for_pages) } else { Filler(Vec::new()) };
     let mut kept = room_for_blocks;
     let full = allocate_to_the_end(&mut kept);
-    assert!(full.failed_requests > quiet.failed_requests || kept.len() > MANY);
+    require_eq(full.failed_requests > quiet.failed_requests || kept.len() >= MANY, true, "refused");
     // Now there is something again, for the threads.
     kept.truncate(kept.len() / 2);
     GO.store(1, SeqCst);
@@ -199,11 +211,12 @@ fn child(fill: bool) {
         std::thread::yield_now();
     }
     let after = faults();
-    assert!(!fill || after.no_memory_for_tables > quiet.no_memory_for_tables, "found counters");
+    let found_none = after.no_memory_for_tables > quiet.no_memory_for_tables;
+    require_eq(found_none || !fill, true, "threads find no counters");
     let ownerless = after.blocks_without_owner - full.blocks_without_owner;
-    assert_eq!(live_blocks(&ON_THREADS), THREADS_BLOCKS.load(SeqCst) - ownerless);
-    let total = ledger_total();
-    assert_eq!(total, GLOBAL.counts(), "I8: the ledger against the witness");
+    let blocks_on_threads = THREADS_BLOCKS.load(SeqCst) - ownerless;
+    require_eq(live_blocks(&ON_THREADS), blocks_on_threads, "blocks of the threads");
+    require_eq(ledger_total(), GLOBAL.counts(), "I8: the ledger against the witness");
 
     let blocks = kept.len();
     filler.give_back();

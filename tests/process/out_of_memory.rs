@@ -84,7 +84,7 @@ fn life_of_a_block(align: usize, zeroed: bool, owner: &Tag) -> u64 {
     let mut refused = 0;
     let before = live(owner);
     let mut now = layout(SIZES[0], align);
-    let mut block = std::ptr::null_mut();
+    let mut block: *mut u8 = std::ptr::null_mut();
     while block.is_null() {
         // SAFETY: the size is not 0.
         block = unsafe { if zeroed { alloc_zeroed(now) } else { alloc(now) } };

@@ -1,7 +1,7 @@
 //! Hazard 2: the hook never calls the global allocator (I7).
 //!
 //! An allocator around the ledger's knows, by thread, when a call is being served
-//! and counts every call that comes in meanwhile: over a million operations in
+//! and counts every call that comes in meanwhile: over ten million operations in
 //! every regime, in and out of scopes, with tags interned, threads beginning and
 //! ending, peaks looked at and requests refused, there are none. Reading must not
 //! allocate either: `snapshot`, `snapshot_tags`, `Tag::read`, `thread` and
@@ -137,7 +137,7 @@ fn no_call_of_the_hook_comes_back_to_it() {
     drop(std::hint::black_box(Box::new(1_u64)));
     assert!(NESTED.swap(0, SeqCst) >= 1, "the planted call was not seen");
 
-    let wanted = env_number("HEAPLEDGER_OPERATIONS", 2_000_000);
+    let wanted = env_number("HEAPLEDGER_OPERATIONS", 10_000_000);
     let threads = 4;
     let mut done = 0;
     let mut round = 0;

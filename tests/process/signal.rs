@@ -12,7 +12,8 @@
 //! two is lost, so the test is for x86-64.
 //!
 //! Seen to fail: with the load and the store of `bump` in `sync.rs` kept apart by
-//! a `black_box`.
+//! a `black_box`; and with `retire` in `alloc/local.rs` taking the shard away before
+//! the fuel (a pause between the two made it sure).
 //!
 //! Longer: `HEAPLEDGER_SIGNALS=10_000_000`.
 

@@ -20,10 +20,10 @@ pub struct Checked<'a, A> {
 }
 
 impl<'a, A: GlobalAlloc> Checked<'a, A> {
-    pub fn new(allocator: &'a A, test: &str, owners: usize) -> Self {
+    pub fn new(allocator: &'a A, owners: usize) -> Self {
         Self {
             allocator,
-            ledger: Ledger::new(allocator, test, owners),
+            ledger: Ledger::new(allocator, owners),
             model: Model::small(owners),
             refused: 0,
             failed_requests_before: faults().failed_requests,

@@ -12,21 +12,36 @@ pub struct Ledger {
     start: Vec<Counts>,
 }
 
+/// Tags for all tests whose numbers fit into a byte, and as many around and above
+/// 255, the last of which all tests use.
+const TAGS_EACH: usize = 24;
+const FILLED: u16 = 240;
+
+fn all_tags(family: &str, count: usize) -> Vec<Tag> {
+    (0..count).map(|n| register(&format!("{family}/{}/{n}", n % 3))).collect()
+}
+
+fn register(name: &str) -> Tag {
+    Tag::register(name).expect("room for the tags of a test")
+}
+
 impl Ledger {
-    /// Registers `owners` tags (the first stands for untagged), some of them
-    /// children of others, and notes where their counts stand.
-    pub fn new(allocator: &impl GlobalAlloc, test: &str, owners: usize) -> Self {
+    /// Registers tags for `owners` owners (the first stands for untagged), half of
+    /// them with numbers about 255 or above, and notes where their counts stand.
+    pub fn new(allocator: &impl GlobalAlloc, owners: usize) -> Self {
         // Readings are errors before the allocator has served anything.
         let layout = Layout::new::<u64>();
         // SAFETY: the size is not 0; the block is freed with its layout.
         unsafe { allocator.dealloc(allocator.alloc(layout), layout) };
-        let tags =
-            (1..owners)
-                .map(|n| {
-                    if n % 3 == 0 { format!("{test}/{}/{n}", n / 3) } else { format!("{test}/{n}") }
-                })
-                .map(|name| Tag::register(&name).expect("room for the tags of a test"))
-                .collect();
+        let low = all_tags("low", TAGS_EACH);
+        let full = |n| register(&format!("filler/{n}")).id().get() >= FILLED;
+        assert!((0..FILLED).any(full));
+        let high = all_tags("high", TAGS_EACH);
+        // The first high one is well above 255, the others begin below it.
+        let tags = (1..owners)
+            .map(|n| if n % 2 == 0 { &high[high.len() - n / 2] } else { &low[n / 2] })
+            .cloned()
+            .collect();
         let mut ledger = Self { tags, start: Vec::new() };
         ledger.start = (0..owners).map(|owner| ledger.read(owner)).collect();
         ledger

@@ -126,7 +126,7 @@ fn run<A: GlobalAlloc + Sync>(allocator: &A, plan: Plan) -> Report {
     let world = World {
         allocator,
         plan,
-        ledger: Ledger::new(allocator, plan.name, OWNERS),
+        ledger: Ledger::new(allocator, OWNERS),
         model: Model::new(OWNERS),
         mailboxes: (0..MAILBOXES).map(|_| Mutex::default()).collect(),
     };

@@ -8,6 +8,13 @@ use crate::memory::{jemalloc_thread_allocated_bytes, peak_rss_kib, reset_peak_rs
 use crate::micro::hand_over::Block;
 use crate::{Job, Report, Workload, micro, proof};
 
+/// Runs work that allocates and frees nothing, and tells how many bytes the
+/// allocator's own counter says were allocated meanwhile.
+pub type Counted = fn(&mut dyn FnMut()) -> u64;
+
+/// A workload that the other contenders do not have, by name.
+pub type OwnWorkload = (&'static str, fn(&Job) -> Report);
+
 /// What the runner has to know of an allocator.
 #[derive(Clone, Copy)]
 pub struct Contender {
@@ -17,12 +24,10 @@ pub struct Contender {
     pub start: fn(),
     /// Enters a scope for the rest of the calling thread's life, if it has scopes.
     pub enter_thread: ThreadStart,
-    /// Runs work that allocates and frees nothing, and tells how many bytes the
-    /// allocator's own counter says were allocated meanwhile. None for an
-    /// allocator that has no counter.
-    pub counted: Option<fn(&mut dyn FnMut()) -> u64>,
-    /// Workloads that the others do not have, by name.
-    pub own_workloads: &'static [(&'static str, fn(&Job) -> Report)],
+    /// Its counter; none for an allocator that does not count.
+    pub counted: Option<Counted>,
+    /// What only this one can run.
+    pub own_workloads: &'static [OwnWorkload],
     /// Figures to add to every report.
     pub facts: fn(&mut Report),
 }

@@ -15,7 +15,7 @@ pub mod micro;
 mod proof;
 mod report;
 
-pub use contender::{Contender, NOT_A_COUNTER, run};
+pub use contender::{Contender, Counted, NOT_A_COUNTER, OwnWorkload, run};
 pub use job::{Job, JobError, Workload};
 pub use proof::PROOF_BYTES;
 pub use report::Report;

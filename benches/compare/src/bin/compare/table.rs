@@ -43,7 +43,7 @@ impl Table {
 
 /// A ratio, marked if it is above what is to be reached.
 pub fn against(ratio: f64, reach: Option<f64>) -> String {
-    let missed = reach.is_some_and(|reach| !(ratio <= reach));
+    let missed = reach.is_some_and(|reach| ratio.is_nan() || ratio > reach);
     format!("{ratio:.2}{}", if missed { " ✗" } else { "" })
 }
 
