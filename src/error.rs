@@ -7,6 +7,17 @@ use crate::ledger::name::TagError;
 /// Why something could not be told.
 ///
 /// Opaque; [`kind`](Self::kind) says which case it is, `Display` says what to do.
+///
+/// # Examples
+///
+/// ```
+/// use heapledger::ErrorKind;
+///
+/// // This program has no `#[global_allocator]`.
+/// let error = heapledger::snapshot().unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::NotInstalled);
+/// assert!(error.to_string().contains("#[global_allocator]"));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Error {
     kind: ErrorKind,

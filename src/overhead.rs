@@ -43,8 +43,8 @@ impl Overhead {
 ///
 /// # Cost
 ///
-/// A system call for every table: some 100 µs and 1 µs for each thread, 2 MiB of
-/// address space with tagged blocks and megabyte of tables. No allocation.
+/// System calls for every table: 150 µs, and a few more for each thread and each
+/// 2 MiB of address space with tagged blocks. No allocation.
 ///
 /// # Concurrency
 ///

@@ -37,6 +37,7 @@ fn neighbours_keep_to_themselves() {
     let mut checked = Checked::new(&PACKED, 3);
     for (one, other) in layouts().flat_map(|one| layouts().map(move |other| (one, other))) {
         for (owner, neighbour) in [(1, 0), (0, 2), (2, 1)] {
+            PACKED_INNER.start_afresh();
             let blocks: Vec<Block> = (0..6)
                 .map(|n| if n % 2 == 0 { (one, owner) } else { (other, neighbour) })
                 .map(|(layout, owner)| checked.allocate(layout, false, owner).expect("memory"))

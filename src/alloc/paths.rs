@@ -191,12 +191,36 @@ unsafe fn alloc_in_map<B: Backend>(size: usize, align: usize, this: &Allocator<B
         if block.is_null() {
             return take_back(size);
         }
-        let tag = local.tag();
-        if tag_map::put_where_mapped(block, Granule::of(size), id(tag)) {
-            return block;
+        // Of its own, so that here only the size is saved over the call.
+        if size < LARGE_MIN {
+            record_small::<B>(block, size)
+        } else {
+            record_large::<B>(block, size)
         }
-        record_slow(block, size)
     }
+}
+
+/// Records the current tag for a block of less than 512 bytes.
+///
+/// Generic so that it is compiled into the program's crate, where the thread-local
+/// is an offset and not a call.
+#[allow(clippy::extra_unused_type_parameters)]
+#[inline(never)]
+fn record_small<B: Backend>(block: *mut u8, size: usize) -> *mut u8 {
+    if tag_map::put_where_mapped(block, Granule::Small, local().tag_id()) {
+        return block;
+    }
+    record_slow(block, size)
+}
+
+/// Records the current tag for a block of 512 bytes and more.
+#[allow(clippy::extra_unused_type_parameters)]
+#[inline(never)]
+fn record_large<B: Backend>(block: *mut u8, size: usize) -> *mut u8 {
+    if tag_map::put_where_mapped(block, Granule::Large, local().tag_id()) {
+        return block;
+    }
+    record_slow(block, size)
 }
 
 /// Records the current tag where the map has no leaf yet, or books the block to
@@ -214,7 +238,9 @@ fn record_slow(block: *mut u8, size: usize) -> *mut u8 {
             shard.cell(0).book_alloc(size as u64);
         }
     }
-    block
+    // Callers that knew they get their own block back would save it over the call
+    // instead of ending with it.
+    hint::black_box(block)
 }
 
 /// `alloc_zeroed` for every layout.
@@ -315,10 +341,22 @@ unsafe fn dealloc_in_map<B: Backend>(
         let Some(shard) = local().shard() else {
             return dealloc_slow(block, size, align, this);
         };
-        let owner = take_from_map(block, size);
-        shard.cell_at(owner).book_free(size as u64);
+        let Some(owner) = tag_map::take_narrow(block, Granule::of(size)) else {
+            return dealloc_wide(block, size, align, this);
+        };
+        shard.cell_at(offset(owner)).book_free(size as u64);
         this.backend.free(block, layout::plain::<B>(layout(size, align)));
     }
+}
+
+/// The end of `dealloc_in_map` for owners that do not fit into a byte.
+#[cold]
+#[inline(never)]
+unsafe fn dealloc_wide<B: Backend>(block: *mut u8, size: usize, align: usize, this: &Allocator<B>) {
+    book_free(local(), offset(tag_map::wide_owner(block, Granule::of(size))), size);
+    // SAFETY: the caller's block and layout; it came from the backend as a plain
+    // one.
+    unsafe { this.backend.free(block, layout::plain::<B>(layout(size, align))) };
 }
 
 /// `dealloc` in every regime for a thread without a shard.

@@ -62,8 +62,9 @@ impl fmt::Display for Usage {
 ///
 /// # Cost
 ///
-/// Tens of microseconds around the work, and in it a look at the peaks for every
-/// allocation that may make a new one: do not time this run.
+/// 25 µs around the work, 200 with 64 threads (the backend's statistics), and in
+/// it a look at the peaks for every allocation that may make a new one: do not
+/// time this run.
 ///
 /// # Errors
 ///

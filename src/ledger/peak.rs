@@ -10,13 +10,16 @@
 use core::ops::Range;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use crossbeam_utils::CachePadded;
+
 use super::registry::addresses_of;
 use super::shard::Shard;
 use super::{TAGS_MAX, read, window};
 
 /// By tag; the process's is beside them.
 static PEAKS: [AtomicU64; TAGS_MAX] = [const { AtomicU64::new(0) }; TAGS_MAX];
-static PROCESS_PEAK: AtomicU64 = AtomicU64::new(0);
+/// On a cache line of its own: every thread that looks may raise it.
+static PROCESS_PEAK: CachePadded<AtomicU64> = CachePadded::new(AtomicU64::new(0));
 
 /// 256 KiB: a look costs about a microsecond and comes every few thousand blocks.
 static INTERVAL_BYTES: AtomicU32 = AtomicU32::new(256 << 10);

@@ -110,15 +110,22 @@ unsafe fn entry<T>(leaf: *mut T, address: usize, granule: Granule) -> Option<&'s
 }
 
 /// Takes the owner of a block out of the map; 0 if it has none.
-#[inline(always)]
+#[inline]
 pub(crate) fn take(block: *const u8, granule: Granule) -> u16 {
+    take_narrow(block, granule).unwrap_or_else(|| wide_owner(block, granule))
+}
+
+/// As `take`, for owners that fit into a byte; `None` says that this one does not:
+/// `wide_owner` has it.
+#[inline(always)]
+pub(crate) fn take_narrow(block: *const u8, granule: Granule) -> Option<u16> {
     let address = block.addr();
     let Some(leaf) = chunk(address).and_then(|chunk| chunk.leaves.get(granule as usize)) else {
-        return 0;
+        return Some(0);
     };
     // SAFETY: leaves are mapped with an entry for every granule.
     let Some(entry) = (unsafe { entry(leaf.get(), address, granule) }) else {
-        return 0;
+        return Some(0);
     };
     // Relaxed: the block came to this thread from the one that put the owner in,
     // by something that orders the two.
@@ -126,20 +133,22 @@ pub(crate) fn take(block: *const u8, granule: Granule) -> u16 {
     if owner != 0 {
         entry.store(0, Ordering::Relaxed);
         if owner == WIDE {
-            return wide_owner(address, granule);
+            return None;
         }
     }
-    u16::from(owner)
+    Some(u16::from(owner))
 }
 
-/// The owner of a block whose leaf says that it is in the wide one.
+/// The owner of a block for which `take_narrow` returned `None`.
 #[cold]
 #[inline(never)]
-fn wide_owner(address: usize, granule: Granule) -> u16 {
+pub(crate) fn wide_owner(block: *const u8, granule: Granule) -> u16 {
+    let address = block.addr();
     let leaf = chunk(address).and_then(|chunk| chunk.wide_leaves.get(granule as usize));
     // SAFETY: leaves are mapped with an entry for every granule.
     let entry = leaf.and_then(|leaf| unsafe { entry(leaf.get(), address, granule) });
-    // Relaxed: as in `take`. The entry stays: only the leaf tells that it counts.
+    // Relaxed: as in `take_narrow`. The entry stays: only the leaf tells that it
+    // counts.
     entry.map_or(0, |entry| entry.load(Ordering::Relaxed))
 }
 
@@ -158,7 +167,7 @@ pub(crate) fn put_where_mapped(block: *const u8, granule: Granule, owner: u16) -
     let Some(entry) = (unsafe { entry(leaf.get(), address, granule) }) else {
         return false;
     };
-    // Relaxed: as in `take`.
+    // Relaxed: as in `take_narrow`.
     entry.store(owner as u8, Ordering::Relaxed);
     true
 }

@@ -9,7 +9,7 @@ use heapledger_alloc_sys::os_pages;
 use super::Process;
 use super::file::{File, decimal};
 
-/// Four system calls for each of the two files read, one for each directory.
+/// Three system calls for the file, one for each of the two directories.
 pub(crate) fn process() -> Process {
     let (vms_bytes, rss_bytes) = memory().unzip();
     Process { rss_bytes, vms_bytes, threads: threads(), fds: fds() }

@@ -166,7 +166,7 @@ fn mb(bytes: u64) -> u64 {
 ///
 /// # Cost
 ///
-/// Two passes over the cells of all threads and eight system calls: about 15 µs
+/// Two passes over the cells of all threads and five system calls: 9 µs, 15 µs
 /// with 64 threads and 100 tags. No allocation.
 ///
 /// # Concurrency

@@ -9,6 +9,15 @@ use heapledger::{
     snapshot_tags, thread, threads,
 };
 
+/// Ends the other threads of a scope, also when an assertion fails.
+struct StopOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn a_new_thread_starts_at_zero_whatever_its_slot_has_seen() {
     for n in 1..50_u64 {
@@ -42,6 +51,7 @@ fn a_thread_that_only_frees_goes_below_zero() {
 fn threads_are_named_and_sum_to_the_total() {
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        let _stop = StopOnDrop(&stop);
         for _ in 0..4 {
             scope.spawn(|| {
                 while !stop.load(Ordering::Relaxed) {
@@ -77,7 +87,6 @@ fn threads_are_named_and_sum_to_the_total() {
         }
         end.send(()).unwrap();
         named.join().unwrap();
-        stop.store(true, Ordering::Relaxed);
     });
 }
 
@@ -86,6 +95,7 @@ fn readings_are_never_negative_and_totals_never_shrink() {
     static HANDED: Tag = Tag::new("readings/handed over");
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        let _stop = StopOnDrop(&stop);
         let (give, take) = mpsc::sync_channel::<Vec<u8>>(64);
         scope.spawn(|| {
             let give = give;
@@ -126,7 +136,6 @@ fn readings_are_never_negative_and_totals_never_shrink() {
             let now = snapshot().unwrap();
             assert!(now.live_bytes() < 1 << 40 && now.peak_live_bytes >= now.live_bytes());
         }
-        stop.store(true, Ordering::Relaxed);
     });
 }
 
@@ -177,6 +186,7 @@ fn built_in_tags_have_names() {
 fn an_owned_snapshot_is_one_reading() {
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        let _stop = StopOnDrop(&stop);
         scope.spawn(|| {
             while !stop.load(Ordering::Relaxed) {
                 drop(scope!("readings/owned", black_box(vec![0_u8; 100])));
@@ -188,7 +198,6 @@ fn an_owned_snapshot_is_one_reading() {
             assert_eq!(sum, now.process.counts);
             assert!(now.tags.iter().all(|tag| tag.own.live_bytes_signed() >= 0));
         }
-        stop.store(true, Ordering::Relaxed);
     });
 }
 

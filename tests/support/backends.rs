@@ -113,6 +113,11 @@ impl Packed {
     pub const fn new() -> Self {
         Self { state: Mutex::new(None) }
     }
+
+    /// Gives nothing out again that was freed so far: the next blocks touch.
+    pub fn start_afresh(&self) {
+        lock(&self.state).get_or_insert_default().free.clear();
+    }
 }
 
 // SAFETY: a block is cut from a chunk once and handed out again only after it

@@ -30,7 +30,7 @@ fn target() -> &'static Path {
 fn cargo(command: &[&str], arguments: &[&str]) -> Output {
     Command::new(env!("CARGO"))
         .args(command)
-        .args(["--offline", "--quiet"])
+        .arg("--quiet")
         .args(arguments)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .env("CARGO_TARGET_DIR", target())
