@@ -25,12 +25,19 @@ const FAST: [&str; 13] = [
     "alloc_tiny",
     "alloc_scoped",
     "alloc_scoped_odd",
+    "alloc_scoped_small",
+    "alloc_untagged",
+    "record_small",
+    "record_large",
     "alloc_aligned",
     "alloc_aligned_scoped",
     "alloc_zeroed",
     "dealloc_odd",
+    "dealloc_small",
+    "dealloc_word",
     "dealloc_aligned",
     "realloc",
+    "regrow_tiny",
 ];
 
 fn locked<'a>(program: &'a Program, symbol: &str) -> Vec<&'a str> {

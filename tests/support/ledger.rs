@@ -1,6 +1,7 @@
 //! What the ledger says about the tags of a test, since the test began.
 
 use core::alloc::{GlobalAlloc, Layout};
+use std::sync::OnceLock;
 
 use heapledger::{Counts, ScopeGuard, Tag, TagId, read_tag};
 
@@ -12,13 +13,30 @@ pub struct Ledger {
     start: Vec<Counts>,
 }
 
-/// Tags for all tests whose numbers fit into a byte, and as many around and above
-/// 255, the last of which all tests use.
+/// The tags of all tests: those whose numbers fit into a byte, and as many around
+/// and above 255, the last of which all tests use.
+struct Tags {
+    low: Vec<Tag>,
+    high: Vec<Tag>,
+}
+
 const TAGS_EACH: usize = 24;
 const FILLED: u16 = 240;
 
-fn all_tags(family: &str, count: usize) -> Vec<Tag> {
-    (0..count).map(|n| register(&format!("{family}/{}/{n}", n % 3))).collect()
+impl Tags {
+    fn get() -> &'static Self {
+        static TAGS: OnceLock<Tags> = OnceLock::new();
+        TAGS.get_or_init(|| {
+            let low = family("low");
+            let full = |n| register(&format!("filler/{n}")).id().get() >= FILLED;
+            assert!((0..FILLED).any(full));
+            Self { low, high: family("high") }
+        })
+    }
+}
+
+fn family(name: &str) -> Vec<Tag> {
+    (0..TAGS_EACH).map(|n| register(&format!("{name}/{}/{n}", n % 3))).collect()
 }
 
 fn register(name: &str) -> Tag {
@@ -26,17 +44,14 @@ fn register(name: &str) -> Tag {
 }
 
 impl Ledger {
-    /// Registers tags for `owners` owners (the first stands for untagged), half of
-    /// them with numbers about 255 or above, and notes where their counts stand.
+    /// Tags for `owners` owners (the first stands for untagged), half of them with
+    /// numbers about 255 or above, and where their counts stand.
     pub fn new(allocator: &impl GlobalAlloc, owners: usize) -> Self {
         // Readings are errors before the allocator has served anything.
         let layout = Layout::new::<u64>();
         // SAFETY: the size is not 0; the block is freed with its layout.
         unsafe { allocator.dealloc(allocator.alloc(layout), layout) };
-        let low = all_tags("low", TAGS_EACH);
-        let full = |n| register(&format!("filler/{n}")).id().get() >= FILLED;
-        assert!((0..FILLED).any(full));
-        let high = all_tags("high", TAGS_EACH);
+        let Tags { low, high } = Tags::get();
         // The first high one is well above 255, the others begin below it.
         let tags = (1..owners)
             .map(|n| if n % 2 == 0 { &high[high.len() - n / 2] } else { &low[n / 2] })
