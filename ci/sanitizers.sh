@@ -1,6 +1,6 @@
 #!/bin/sh
 # The tests under AddressSanitizer (with leaks) and ThreadSanitizer, over the
-# system's malloc: of what jemalloc serves they see nothing. About ten minutes.
+# system's malloc: of what jemalloc serves they see nothing. About six minutes.
 #
 #   ci/sanitizers.sh            both
 #   ci/sanitizers.sh address    one of them

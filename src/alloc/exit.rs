@@ -38,7 +38,9 @@ unsafe extern "C" fn thread_ends(_shard: *mut c_void) {
 
 /// Registers the fork handler; called once.
 pub(crate) fn watch_forks() {
-    atfork::on_child(forked);
+    if !atfork::on_child(forked) && cfg!(unix) {
+        FAULTS.no_fork_notice.raise();
+    }
 }
 
 extern "C" fn forked() {

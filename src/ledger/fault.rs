@@ -30,6 +30,7 @@ pub(crate) struct FaultCounters {
     pub(crate) threads_without_slot: Fault,
     pub(crate) no_memory_for_tables: Fault,
     pub(crate) no_exit_notice: Fault,
+    pub(crate) no_fork_notice: Fault,
 }
 
 pub(crate) static FAULTS: FaultCounters = FaultCounters {
@@ -39,6 +40,7 @@ pub(crate) static FAULTS: FaultCounters = FaultCounters {
     threads_without_slot: Fault::new(),
     no_memory_for_tables: Fault::new(),
     no_exit_notice: Fault::new(),
+    no_fork_notice: Fault::new(),
 };
 
 /// How often something could not be done as asked; all bytes stay accounted.
@@ -70,13 +72,16 @@ pub struct Faults {
     pub no_memory_for_tables: u64,
     /// Threads whose end will not be noticed; their slots are not used again.
     pub no_exit_notice: u64,
+    /// 1 if a forked child will not be told apart: the slots of the threads that it
+    /// does not have stay taken in it.
+    pub no_fork_notice: u64,
 }
 
 /// Reads the fault counters.
 ///
 /// # Cost
 ///
-/// Six loads; no allocation.
+/// Seven loads; no allocation.
 #[must_use]
 pub fn faults() -> Faults {
     Faults {
@@ -86,5 +91,6 @@ pub fn faults() -> Faults {
         threads_without_slot: FAULTS.threads_without_slot.read(),
         no_memory_for_tables: FAULTS.no_memory_for_tables.read(),
         no_exit_notice: FAULTS.no_exit_notice.read(),
+        no_fork_notice: FAULTS.no_fork_notice.read(),
     }
 }

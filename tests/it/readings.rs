@@ -29,8 +29,9 @@ fn a_new_thread_starts_at_zero_whatever_its_slot_has_seen() {
         .join()
         .unwrap();
         let (before, after) = counts;
-        // What the runtime allocates to start a thread, and nothing of the others.
-        assert!(before.allocated_bytes < 1000, "{before:?}");
+        // What the runtime allocates to start a thread, and nothing of the others:
+        // together they allocate more than a million bytes.
+        assert!(before.allocated_bytes < 4096, "{before:?}");
         assert_eq!(after.since(&before).allocated_bytes, 1000 * n);
         assert_eq!(after.since(&before).freed_bytes, 1000 * n);
     }
