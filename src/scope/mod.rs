@@ -1,8 +1,10 @@
 //! Scopes: which component the running code belongs to.
 
+mod current;
 mod guard;
 mod tag;
 
+pub use current::Scope;
 pub use guard::ScopeGuard;
 pub use tag::{Tag, TagId};
 
