@@ -27,7 +27,7 @@ pub extern "C" fn plugin_block(bytes: usize, fill: u8) -> *mut u8 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn plugin_free(block: *mut u8, bytes: usize) {
     // SAFETY: the two are those of the box that `plugin_block` let go (caller).
-    drop(unsafe { Box::from_raw(slice::from_raw_parts_mut(block, bytes)) });
+    drop(unsafe { Box::from_raw(core::ptr::slice_from_raw_parts_mut(block, bytes)) });
 }
 
 /// The sum of somebody else's bytes, copied into a block of the plugin's own first.
