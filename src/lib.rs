@@ -46,15 +46,15 @@ pub use {
         SnapshotRing, TagReading, ThreadReading, Threads,
     },
     snapshot::{
-        backend_capabilities, backend_statistics, log_memory, purge, read_tag,
-        set_peak_interval_bytes, snapshot, snapshot_tags, snapshot_with_backend, tag_counts,
-        thread, threads,
+        backend_capabilities, backend_statistics, counts, log_memory, purge, read_tag,
+        set_peak_interval_bytes, size_classes, snapshot, snapshot_tags, snapshot_with_backend,
+        tag_counts, thread, threads,
     },
-    system_info::{Proof, SystemInfo, system_info},
+    system_info::{Proof, SystemInfo, set_runtime_threads, system_info},
 };
 
 #[cfg(not(loom))]
-pub use heapledger_alloc_sys::{Capabilities, Statistics};
+pub use heapledger_alloc_sys::{Capabilities, SizeClass, Statistics};
 
 #[doc = include_str!("../docs/GUARANTEES.md")]
 pub mod guarantees {}

@@ -2,13 +2,14 @@
 
 use core::alloc::Layout;
 use core::hint::black_box;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use std::alloc::{alloc, dealloc};
 
 use heapledger_alloc_sys::os_pages;
 
 use crate::alloc::exit;
 use crate::alloc::install::{self, BackendInfo};
-use crate::snapshot;
+use crate::{os, snapshot};
 
 /// What serves this process's allocations, and what it runs on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +32,16 @@ pub struct SystemInfo {
     pub cpu_count: Option<usize>,
     /// Bytes in a page of memory.
     pub page_bytes: usize,
+    /// Bytes in a page as the backend was built for; `None` if it does not tell.
+    pub memory_allocator_page_bytes: Option<usize>,
+    /// Milliseconds since the process started; `None` if the system does not tell.
+    pub uptime_ms: Option<u64>,
+    /// Worker threads of the asynchronous runtime; `None` if none was told
+    /// ([`set_runtime_threads`]).
+    pub runtime_worker_threads: Option<usize>,
+    /// The most threads the asynchronous runtime makes for blocking work; `None` if
+    /// none was told ([`set_runtime_threads`]).
+    pub runtime_max_blocking_threads: Option<usize>,
     /// Bits in an address.
     pub pointer_bits: u32,
     /// The architecture this was built for.
@@ -76,6 +87,35 @@ impl Proof {
     }
 }
 
+/// A number that the program tells, once it has told it.
+struct Told(AtomicUsize);
+
+impl Told {
+    const NEVER: usize = usize::MAX;
+
+    fn told(&self) -> Option<usize> {
+        // Relaxed: a number for people.
+        Some(self.0.load(Ordering::Relaxed)).filter(|told| *told != Self::NEVER)
+    }
+}
+
+static RUNTIME_WORKERS: Told = Told(AtomicUsize::new(Told::NEVER));
+static RUNTIME_BLOCKING: Told = Told(AtomicUsize::new(Told::NEVER));
+
+/// Tells the threads of the program's asynchronous runtime, for [`system_info`]: no
+/// runtime can be asked from outside.
+///
+/// # Examples
+///
+/// ```
+/// heapledger::set_runtime_threads(4, 512);
+/// assert_eq!(heapledger::system_info().runtime_worker_threads, Some(4));
+/// ```
+pub fn set_runtime_threads(workers: usize, max_blocking: usize) {
+    RUNTIME_WORKERS.0.store(workers, Ordering::Relaxed);
+    RUNTIME_BLOCKING.0.store(max_blocking, Ordering::Relaxed);
+}
+
 /// What serves this process, with a live proof.
 ///
 /// Never fails: without heapledger as the global allocator it says so.
@@ -109,6 +149,10 @@ pub fn system_info() -> SystemInfo {
         proof,
         cpu_count: std::thread::available_parallelism().ok().map(usize::from),
         page_bytes: os_pages::page_size(),
+        memory_allocator_page_bytes: backend.and_then(|backend| (backend.page_bytes)()),
+        uptime_ms: os::uptime_ms(),
+        runtime_worker_threads: RUNTIME_WORKERS.told(),
+        runtime_max_blocking_threads: RUNTIME_BLOCKING.told(),
         pointer_bits: usize::BITS,
         target_arch: std::env::consts::ARCH.to_owned(),
         target_os: std::env::consts::OS.to_owned(),

@@ -24,6 +24,7 @@ fn a_quiet_process() {
     purging_returns_pages();
     the_tables_are_small();
     backend_quantities_are_in_order();
+    blocks_are_counted_by_size();
 }
 
 fn deltas_are_exact() {
@@ -125,6 +126,11 @@ fn the_allocator_is_proved() {
     assert_eq!(info.heapledger_version, env!("CARGO_PKG_VERSION"));
     assert!(info.cpu_count.unwrap() >= 1);
     assert!(info.page_bytes >= 4096 && info.page_bytes.is_power_of_two());
+    // With jemalloc it tells; larger than the system's is no error.
+    assert!(info.memory_allocator_page_bytes.is_none_or(|bytes| bytes >= info.page_bytes));
+    assert_eq!(info.memory_allocator_page_bytes.is_some(), cfg!(target_os = "linux"));
+    assert!(info.uptime_ms.is_some_and(|ms| ms < 3_600_000));
+    assert_eq!(info.runtime_worker_threads, None);
     assert_eq!((info.pointer_bits, info.forks), (usize::BITS, 0));
 }
 
@@ -220,4 +226,24 @@ fn backend_quantities_are_in_order() {
     assert!(now.live_bytes() <= known(now.backend_allocated_bytes));
     assert!(now.backend_allocated_bytes <= Some(known(now.active_bytes)));
     assert!(now.active_bytes <= Some(known(now.resident_bytes)));
+}
+
+fn blocks_are_counted_by_size() {
+    // 3,000 bytes come from the class of 3,072.
+    let live = || {
+        let classes = heapledger::size_classes().unwrap();
+        assert!(classes.is_sorted_by_key(|class| class.block_bytes));
+        let blocks: u64 = classes.iter().map(|class| class.live_blocks).sum();
+        assert!(blocks >= heapledger::counts().unwrap().live_blocks(), "{blocks}");
+        let class = classes.iter().find(|class| class.block_bytes == 3072);
+        class.map_or(0, |class| class.live_blocks)
+    };
+    heapledger::purge().unwrap();
+    let before = live();
+    let kept: Vec<Vec<u8>> = (0..1000).map(|_| black_box(vec![0_u8; 3000])).collect();
+    // What the thread's cache holds beyond.
+    assert!((1000..1100).contains(&(live() - before)), "{} and {before}", live());
+    drop(kept);
+    heapledger::purge().unwrap();
+    assert_eq!(live(), before);
 }

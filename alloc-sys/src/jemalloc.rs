@@ -5,7 +5,10 @@ use core::ffi::{CStr, c_char, c_int, c_void};
 
 use tikv_jemalloc_sys as je;
 
-use crate::{Backend, Capabilities, PurgeError, Statistics};
+use crate::{Backend, Capabilities, PurgeError, SizeClass, Statistics};
+
+#[path = "jemalloc_size_classes.rs"]
+mod size_classes;
 
 /// jemalloc, as `tikv-jemalloc-sys` builds it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -140,6 +143,17 @@ unsafe impl Backend for Jemalloc {
 
     fn thread_allocated_bytes() -> Option<u64> {
         tikv_jemalloc_ctl::thread::allocatedp::read().ok().map(|counter| counter.get())
+    }
+
+    fn page_bytes() -> Option<usize> {
+        // SAFETY: the control tells a `size_t`.
+        unsafe { tikv_jemalloc_ctl::raw::read(b"arenas.page\0") }.ok()
+    }
+
+    fn size_classes(tell: &mut dyn FnMut(SizeClass)) -> Option<()> {
+        tikv_jemalloc_ctl::epoch::advance().ok()?;
+        size_classes::SMALL.tell(tell)?;
+        size_classes::LARGE.tell(tell)
     }
 
     /// Empties the calling thread's cache, whose blocks hold pages back, and purges

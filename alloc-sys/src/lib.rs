@@ -99,6 +99,19 @@ pub struct Capabilities {
     pub usable_size: bool,
 }
 
+/// What a backend says about one of its size classes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SizeClass {
+    /// Bytes that a block of this class occupies.
+    pub block_bytes: u64,
+    /// Blocks handed out. Blocks that a thread keeps cached after `free` count as
+    /// handed out.
+    pub live_blocks: u64,
+    /// Blocks ever handed out, as far as the backend was told: a thread's cache
+    /// tells now and then, and when it is flushed.
+    pub allocated_blocks: u64,
+}
+
 /// Why a backend did not purge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PurgeError {
@@ -193,6 +206,18 @@ pub unsafe trait Backend: Send + Sync + 'static {
 
     /// Total bytes the calling thread ever allocated, by the allocator's own count.
     fn thread_allocated_bytes() -> Option<u64>;
+
+    /// Bytes of a page as the allocator was built for; `None` if it does not tell. A
+    /// page smaller than the system's is fatal, a larger one wastes memory.
+    fn page_bytes() -> Option<usize> {
+        None
+    }
+
+    /// Tells every size class there is, from the smallest; `None` if it cannot.
+    fn size_classes(tell: &mut dyn FnMut(SizeClass)) -> Option<()> {
+        let _ = tell;
+        None
+    }
 
     /// Returns unused pages to the operating system.
     fn purge() -> Result<(), PurgeError>;

@@ -27,6 +27,8 @@ pub enum TagError {
     Quote(usize),
     /// A level between two `/` (or before the first, or after the last) is empty.
     EmptyLevel(usize),
+    /// The name begins with a parenthesis, as heapledger's own rows do.
+    Parenthesis,
     /// The table of names is full; more bytes are booked to the overflow tag.
     TableFull,
 }
@@ -49,6 +51,10 @@ impl fmt::Display for TagError {
                 f,
                 "a tag name may not have an empty level (byte {at}): write \"parent/child\""
             ),
+            Self::Parenthesis => f.write_str(
+                "a tag name may not begin with a parenthesis: \"(untagged)\" and the like are \
+                 heapledger's own",
+            ),
             Self::TableFull => write!(
                 f,
                 "all {} tags are in use: further names are booked to \"(overflow)\"; use fewer names",
@@ -68,6 +74,9 @@ pub(crate) const fn check(name: &str) -> Result<(), TagError> {
     }
     if bytes.len() > TAG_NAME_MAX_BYTES {
         return Err(TagError::TooLong(bytes.len()));
+    }
+    if bytes[0] == b'(' {
+        return Err(TagError::Parenthesis);
     }
     let mut at = 0;
     let mut level_is_empty = true;
@@ -119,6 +128,7 @@ mod tests {
         assert_eq!(check("a\u{85}"), Err(TagError::ControlCharacter(1)));
         assert_eq!(check("a\u{7f}"), Err(TagError::ControlCharacter(1)));
         assert_eq!(check("say \"x\""), Err(TagError::Quote(4)));
+        assert_eq!(check("(untagged)"), Err(TagError::Parenthesis));
         assert_eq!(check("/a"), Err(TagError::EmptyLevel(0)));
         assert_eq!(check("a//b"), Err(TagError::EmptyLevel(2)));
         assert_eq!(check("a/"), Err(TagError::EmptyLevel(2)));

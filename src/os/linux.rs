@@ -102,6 +102,25 @@ pub(crate) fn resident_in(range: &Range<usize>) -> Option<u64> {
     Some((pages * page_bytes) as u64)
 }
 
+/// Milliseconds since the process started, by `/proc/self/stat`.
+pub(crate) fn uptime_ms() -> Option<u64> {
+    let mut buffer = [0; 1024];
+    let file = File::open(c"/proc/self/stat")?;
+    let stat = file.read(&mut buffer)?;
+    // The second field is the program's name, which may hold spaces and brackets;
+    // the 22nd is the start, in ticks since the system's.
+    let after_name = stat.iter().rposition(|&byte| byte == b')')? + 2;
+    let started = stat.get(after_name..)?.split(|&byte| byte == b' ').nth(19)?;
+    // SAFETY: a number is asked for.
+    let ticks_per_second = u64::try_from(unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).ok()?;
+    let started_ms = decimal(started)?.checked_mul(1000)?.checked_div(ticks_per_second)?;
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is valid for a write.
+    let error = unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut time) };
+    let now_ms = time.tv_sec as u64 * 1000 + time.tv_nsec as u64 / 1_000_000;
+    (error == 0).then(|| now_ms.saturating_sub(started_ms))
+}
+
 /// Nanoseconds of a clock that never goes back; it stands while the system sleeps.
 pub(crate) fn monotonic_ns() -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
@@ -130,6 +149,14 @@ mod tests {
         assert!(process().threads.unwrap() >= 2);
         go.send(()).unwrap();
         thread.join().unwrap();
+    }
+
+    #[test]
+    fn the_process_is_as_old_as_its_clock_says() {
+        let (before, started) = (uptime_ms().unwrap(), std::time::Instant::now());
+        assert!(before < 3_600_000, "{before}");
+        while started.elapsed().as_millis() < 50 {}
+        assert!(uptime_ms().unwrap() >= before + 30);
     }
 
     #[test]

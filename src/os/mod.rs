@@ -15,7 +15,7 @@ mod platform;
 #[cfg(target_os = "linux")]
 pub(crate) mod smaps;
 
-pub(crate) use platform::{monotonic_ns, process, resident_in, rss_bytes};
+pub(crate) use platform::{monotonic_ns, process, resident_in, rss_bytes, uptime_ms};
 
 /// The kernel's numbers of this process.
 #[derive(Clone, Copy, Debug, Default)]

@@ -18,6 +18,10 @@ pub(crate) fn resident_in(_range: &Range<usize>) -> Option<u64> {
     None
 }
 
+pub(crate) fn uptime_ms() -> Option<u64> {
+    None
+}
+
 /// Nanoseconds since the first call.
 pub(crate) fn monotonic_ns() -> u64 {
     static FIRST: OnceLock<Instant> = OnceLock::new();

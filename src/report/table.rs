@@ -9,9 +9,9 @@ use super::Report;
 use super::human::{Bytes, Percent, Thousands};
 use super::rows::{Row, RowKind, TagColumns};
 
-const NAME: usize = 36;
+const NAME: usize = 35;
 const BYTES: usize = 11;
-const CHILDREN: usize = 13;
+const CHILDREN: usize = 14;
 const BLOCKS: usize = 13;
 const SHARE: usize = 8;
 /// The columns and the two spaces before each but the first.
@@ -106,6 +106,11 @@ fn print_row(f: &mut fmt::Formatter<'_>, row: &Row) -> fmt::Result {
         _ => row.name.rsplit('/').next().unwrap_or_default(),
     };
     let indented = format!("{:indent$}{name}", "", indent = 2 * row.depth.min(8));
+    if row.bytes == 0 && peak_bytes == 0 {
+        // A level that is only there for those below it.
+        let children = Bytes(with_children_bytes.cast_signed()).to_string();
+        return line(f, &indented, ["", &children, "", "", ""]);
+    }
     let own = row.bytes.cast_unsigned();
     let children = if with_children_bytes == own {
         String::new()
@@ -133,11 +138,11 @@ fn print_sum(f: &mut fmt::Formatter<'_>, rows: &[&Row]) -> fmt::Result {
 fn line(f: &mut fmt::Formatter<'_>, name: &str, columns: [&str; 5]) -> fmt::Result {
     let [bytes, children, blocks, peak, share] = columns;
     let name = shortened(name);
-    writeln!(
-        f,
+    let line = format!(
         "{name:<NAME$} {bytes:>BYTES$} {children:>CHILDREN$} {blocks:>BLOCKS$} {peak:>BYTES$} \
          {share:>SHARE$}"
-    )
+    );
+    writeln!(f, "{}", line.trim_end())
 }
 
 fn rule(f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -165,7 +170,7 @@ mod tests {
     }
 
     fn tag(id: u16, name: &str, depth: usize, bytes: i64, with_children_bytes: u64) -> Row {
-        let peak_bytes = bytes.cast_unsigned() + 300;
+        let peak_bytes = if bytes == 0 { 0 } else { bytes.cast_unsigned() + 300 };
         let tag = Some(TagColumns { with_children_bytes, blocks: bytes as u64 / 100, peak_bytes });
         Row { tag, ..row(RowKind::Tag(TagId::new(id)), name, depth, bytes) }
     }
@@ -191,17 +196,17 @@ mod tests {
     #[test]
     fn the_table_looks_like_this() {
         let table = "\
-component                                   live with children        blocks        peak   of RSS
+component                                  live  with children        blocks        peak   of RSS
 ─────────────────────────────────────────────────────────────────────────────────────────────────
-index                                        0 B      40.0 MiB             0       300 B    0.0 %
-  postings of a kind with a long na…    40.0 MiB                     419,430    40.0 MiB   40.0 %
-    x                                       12 B                           0       312 B    0.0 %
-(untagged)                              30.0 MiB                     314,572    30.0 MiB   30.0 %
+index                                                 40.0 MiB
+  postings of a kind with a long n…    40.0 MiB                      419,430    40.0 MiB   40.0 %
+    x                                      12 B                            0       312 B    0.0 %
+(untagged)                             30.0 MiB                      314,572    30.0 MiB   30.0 %
 ─────────────────────────────────────────────────────────────────────────────────────────────────
-unused pages kept                       35.0 MiB                                           35.0 %
-unexplained                             -5.0 MiB                                           -5.0 %
+unused pages kept                      35.0 MiB                                            35.0 %
+unexplained                            -5.0 MiB                                            -5.0 %
 ─────────────────────────────────────────────────────────────────────────────────────────────────
-resident (RSS)                         100.0 MiB                                          100.0 %
+resident (RSS)                        100.0 MiB                                           100.0 %
 live 70.0 MiB in 8 blocks, peak 80.0 MiB, backend jemalloc
 unexplained, below zero: pages that were allocated and never touched";
         assert_eq!(example().to_string(), table);

@@ -73,6 +73,7 @@ impl Tag {
                 panic!("a tag name may not hold control characters")
             }
             Err(TagError::Quote(_)) => panic!("a tag name may not hold quotes or backslashes"),
+            Err(TagError::Parenthesis) => panic!("a tag name may not begin with a parenthesis"),
             Err(_) => panic!("a tag name may not have an empty level: write \"parent/child\""),
         }
         Self { name, offset: AtomicU32::new(0) }
@@ -88,7 +89,11 @@ impl Tag {
     ///
     /// [`TagError`] if the name is not valid or the table is full.
     pub fn register(name: &str) -> Result<Self, TagError> {
-        let id = TAGS.intern(name)?;
+        let id = TAGS.intern(name).inspect_err(|error| {
+            if *error == TagError::TableFull {
+                FAULTS.tag_table_full.raise();
+            }
+        })?;
         let offset = AtomicU32::new(u32::from(id) * CELL_BYTES);
         Ok(Self { name: TAGS.known_name(id), offset })
     }

@@ -17,11 +17,11 @@ mod thread_reading;
 pub(crate) use backend::backend;
 pub(crate) use owned::{all_tags, is_used};
 
-pub use backend::{backend_capabilities, backend_statistics, purge};
+pub use backend::{backend_capabilities, backend_statistics, purge, size_classes};
 pub use delta::Delta;
 pub use log::{MemoryLine, log_memory};
 pub use owned::{OwnedSnapshot, OwnedTagReading};
 pub use process::{Snapshot, snapshot, snapshot_with_backend};
 pub use ring::{Labelled, RingStats, SnapshotRing};
 pub use tag_reading::{TagReading, read_tag, set_peak_interval_bytes, snapshot_tags, tag_counts};
-pub use thread_reading::{ThreadReading, Threads, thread, threads};
+pub use thread_reading::{ThreadReading, Threads, counts, thread, threads};

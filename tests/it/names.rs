@@ -34,6 +34,7 @@ fn errors_say_what_to_do() {
         ("a\0", "control characters"),
         ("a'b", "quotes"),
         ("a//b", "empty level"),
+        ("(overflow)", "parenthesis"),
         (&"x".repeat(200), "shorten"),
     ] {
         let told = error(name).to_string();

@@ -18,6 +18,10 @@ fn every_reading_says_so() {
         ("Tag::read", tag.read().map(drop)),
         ("tag_counts", heapledger::tag_counts(&tag).map(drop)),
         ("read_tag", heapledger::read_tag(tag.id()).map(drop)),
+        ("counts", heapledger::counts().map(drop)),
+        ("size_classes", heapledger::size_classes().map(drop)),
+        ("backend_capabilities", heapledger::backend_capabilities().map(drop)),
+        ("bench::count", heapledger::bench::count(|| vec![1]).map(drop)),
         ("thread", heapledger::thread().map(drop)),
         ("threads", heapledger::threads().map(drop)),
         ("snapshot", heapledger::snapshot().map(drop)),
@@ -36,5 +40,8 @@ fn every_reading_says_so() {
         assert_eq!(reading.map_err(|error| error.kind()), Err(NotInstalled), "{name}");
     }
     assert!(heapledger::self_check().is_err());
+    let info = heapledger::system_info();
+    assert_eq!((info.memory_allocator_verified, info.memory_allocator), (false, None));
+    assert_eq!(info.proof, heapledger::Proof::NotInstalled);
     drop(kept);
 }
