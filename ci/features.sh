@@ -9,6 +9,9 @@ check() {
     cargo test --quiet -p heapledger --lib --test layouts "$@"
 }
 
+echo "-- alloc-sys, mimalloc"
+cargo test --quiet -p heapledger-alloc-sys --no-default-features --features backend-mimalloc
+
 check --no-default-features --features backend-system
 check --no-default-features --features backend-mimalloc
 check --features backend-mimalloc,backend-system

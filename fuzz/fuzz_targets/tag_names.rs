@@ -56,6 +56,9 @@ fn expected(name: &str) -> Option<TagError> {
     if name.len() > TAG_NAME_MAX_BYTES {
         return Some(TagError::TooLong(name.len()));
     }
+    if name.starts_with('(') {
+        return Some(TagError::Parenthesis);
+    }
     let mut before = '/';
     for (at, character) in name.char_indices() {
         if character.is_control() {

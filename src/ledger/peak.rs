@@ -6,6 +6,11 @@
 //! tag is served by one of them), so a peak is at most `threads × interval`, for
 //! the untagged blocks twice that, below the true one. It is above the true one
 //! only by what other threads allocated while a look was reading.
+//!
+//! The process's peak needs every cell there is. So that a look stays cheap with
+//! thousands of tags on dozens of threads, a thread sums them only when it has
+//! allocated `BYTES_PER_CELL` for each cell: with more than 16,384 cells the bound
+//! of the process's peak is that in place of the interval.
 
 use core::ops::Range;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -14,7 +19,7 @@ use crossbeam_utils::CachePadded;
 
 use super::registry::addresses_of;
 use super::shard::Shard;
-use super::{TAGS_MAX, read, window};
+use super::{TAGS_MAX, read, registry, window};
 
 /// By tag; the process's is beside them.
 static PEAKS: [AtomicU64; TAGS_MAX] = [const { AtomicU64::new(0) }; TAGS_MAX];
@@ -23,6 +28,10 @@ static PROCESS_PEAK: CachePadded<AtomicU64> = CachePadded::new(AtomicU64::new(0)
 
 /// 256 KiB: a look costs about a microsecond and comes every few thousand blocks.
 static INTERVAL_BYTES: AtomicU32 = AtomicU32::new(256 << 10);
+
+/// What a thread allocates for every cell that it then reads: a nanosecond's worth
+/// of reading.
+const BYTES_PER_CELL: u64 = 16;
 
 /// Bytes a thread may allocate between two looks.
 #[inline]
@@ -85,7 +94,9 @@ pub(crate) fn look(shard: &Shard) -> Option<u64> {
             moved = true;
         }
     }
-    if moved {
+    let cells = read::tags_len().saturating_mul(registry::slots_used()) as u64;
+    let enough = cells.saturating_mul(BYTES_PER_CELL);
+    if moved && shard.process_look_is_due(interval_bytes().cast_unsigned(), enough) {
         raise_process(read::total().live_bytes());
     }
     next

@@ -27,6 +27,8 @@ pub(crate) struct Shard {
     slot: AtomicU32,
     /// An address on the stack of the thread that holds the slot.
     stack_address: AtomicUsize,
+    /// Bytes allocated since this shard's thread looked at the process's peak.
+    since_process_look: AtomicU64,
     /// Whose time it is.
     pub(crate) tenures: Tenures,
     pub(crate) small_mask: SmallMask,
@@ -40,6 +42,7 @@ impl Shard {
             os_thread_id: AtomicU64::new(0),
             slot: AtomicU32::new(0),
             stack_address: AtomicUsize::new(0),
+            since_process_look: AtomicU64::new(0),
             tenures: Tenures::new(),
             small_mask: SmallMask::new(),
             cells: [const { Cell::new() }; TAGS_MAX],
@@ -111,11 +114,36 @@ impl Shard {
         self.stack_address.load(Ordering::Relaxed)
     }
 
+    /// Counts one more interval allocated since the process's peak was last looked
+    /// at; whether that makes enough.
+    pub(crate) fn process_look_is_due(&self, interval: u64, enough: u64) -> bool {
+        // Relaxed: only the shard's own thread uses it.
+        let since = self.since_process_look.load(Ordering::Relaxed).saturating_add(interval);
+        let is_due = since >= enough;
+        self.since_process_look.store(if is_due { 0 } else { since }, Ordering::Relaxed);
+        is_due
+    }
+
     /// Notes that a thread takes the shard over, from the counts so far. Called
     /// by the holder of the slot, before its first event.
     pub(crate) fn begin_tenure(&self, inherited: Counts) {
         let on_stack = 0_u8;
         self.stack_address.store((&raw const on_stack).addr(), Ordering::Relaxed);
         self.tenures.begin(inherited);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_process_is_looked_at_when_enough_was_allocated() {
+        let shard = Box::new(Shard::new());
+        assert!(shard.process_look_is_due(100, 100));
+        assert!(!shard.process_look_is_due(100, 250));
+        assert!(!shard.process_look_is_due(100, 250));
+        assert!(shard.process_look_is_due(100, 250));
+        assert!(!shard.process_look_is_due(100, 250));
     }
 }

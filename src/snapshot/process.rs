@@ -28,6 +28,10 @@ pub struct Snapshot {
     /// What the program allocated and freed, under all tags and on all threads.
     pub counts: Counts,
     /// The largest live bytes seen so far; never below one returned before.
+    ///
+    /// Below the true peak by at most what each thread allocates between two looks:
+    /// the interval ([`set_peak_interval_bytes`](crate::set_peak_interval_bytes)), or
+    /// 16 bytes for every tag and thread there is if that is more.
     pub peak_live_bytes: u64,
     /// Bytes in physical memory, by the kernel's count.
     pub rss_bytes: Option<u64>,
