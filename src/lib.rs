@@ -1,4 +1,41 @@
-//! heapledger
+//! A global allocator that keeps an exact ledger of which component owns every live
+//! byte.
+//!
+//! ```
+//! use heapledger::scope;
+//!
+//! #[global_allocator]
+//! static GLOBAL: heapledger::Allocator = heapledger::Allocator::new();
+//!
+//! let model = scope!("embedding_model", vec![0_u8; 30 << 20]);
+//! let postings = scope!("index/postings", vec![0_u32; 1 << 20]);
+//! println!("{}", heapledger::report().unwrap());
+//! # drop((model, postings));
+//! ```
+//!
+//! A block belongs to the [tag](Tag) that was current when it was allocated, until it
+//! is freed, whichever thread or scope frees it. What is promised, exactly, is in
+//! [`guarantees`].
+//!
+//! | to | use |
+//! |---|---|
+//! | say which component runs | [`scope!`], [`Tag`], [`Scope`] for work that goes to another thread |
+//! | read one component | [`Tag::read`], [`measure`] for a piece of work |
+//! | read all of them | [`snapshot_tags`] (no allocation), [`OwnedSnapshot`] (names, `serde`) |
+//! | read the process | [`snapshot`], [`SnapshotRing`], [`counts`], [`size_classes`], [`threads`] |
+//! | see where the resident size is | [`report`] |
+//! | know that it works | [`system_info`], [`self_check`], [`faults`], [`self_overhead`] |
+//! | count in benchmarks | [`mod@bench`] |
+//!
+//! Without `#[global_allocator]` every reading is an [error](ErrorKind::NotInstalled),
+//! never zeros.
+//!
+//! # Features
+//!
+//! `backend-jemalloc` (default), `backend-mimalloc`, `backend-system`: what serves the
+//! memory; with several, the last of these wins. Any other allocator is wrapped:
+//! [`Allocator::with_backend`]. `cdylib`: for shared libraries. `serde`: readings can be
+//! written and read. `criterion`: bytes and blocks in Criterion's reports.
 
 #[cfg(not(loom))]
 mod alloc;

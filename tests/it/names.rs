@@ -71,8 +71,23 @@ fn good_names_are_kept_as_they_are() {
 /// few that are (there is room for 4,096).
 #[test]
 fn arbitrary_text_is_a_tag_or_an_error() {
-    const PIECES: [&str; 14] =
-        ["a", "b", "/", "//", "\"", "'", "\\", "`", "\n", "\u{0}", "\u{9f}", "é", "\u{10ffff}", ""];
+    const PIECES: [&str; 15] = [
+        "a",
+        "b",
+        "(",
+        "/",
+        "//",
+        "\"",
+        "'",
+        "\\",
+        "`",
+        "\n",
+        "\u{0}",
+        "\u{9f}",
+        "é",
+        "\u{10ffff}",
+        "",
+    ];
     let mut random = Random::new(22);
     for _ in 0..100_000 {
         let pieces = random.below(40);
@@ -87,5 +102,8 @@ fn arbitrary_text_is_a_tag_or_an_error() {
 
 fn is_valid(name: &str) -> bool {
     let unwanted = |c: char| c.is_control() || matches!(c, '"' | '\'' | '\\' | '`');
-    name.len() <= 120 && !name.contains(unwanted) && name.split('/').all(|level| !level.is_empty())
+    name.len() <= 120
+        && !name.contains(unwanted)
+        && name.split('/').all(|level| !level.is_empty())
+        && !name.starts_with('(')
 }
