@@ -23,6 +23,7 @@
 //! | read one component | [`Tag::read`], [`measure`] for a piece of work |
 //! | read all of them | [`snapshot_tags`] (no allocation), [`OwnedSnapshot`] (names, `serde`) |
 //! | read the process | [`snapshot`], [`SnapshotRing`], [`counts`], [`size_classes`], [`threads`] |
+//! | account for memory of others | [`External`]: mappings, devices, C libraries |
 //! | see where the resident size is | [`report`] |
 //! | know that it works | [`system_info`], [`self_check`], [`faults`], [`self_overhead`] |
 //! | count in benchmarks | [`mod@bench`] |
@@ -43,6 +44,8 @@ mod alloc;
 pub mod bench;
 #[cfg(not(loom))]
 mod error;
+#[cfg(not(loom))]
+mod external;
 mod ledger;
 #[cfg(not(loom))]
 mod measure;
@@ -69,6 +72,10 @@ pub use ledger::name::TagError;
 pub use {
     alloc::Allocator,
     error::{Error, ErrorKind},
+    external::{
+        External, ExternalBytes, ExternalError, ExternalKind, charge_external, external_bytes,
+        release_external,
+    },
     ledger::Counts,
     ledger::TAGS_MAX,
     ledger::fault::{Faults, faults},

@@ -3,7 +3,7 @@
 use core::ops::Range;
 
 use crate::ledger::{peak, registry, tag_map, window};
-use crate::os;
+use crate::{external, os};
 
 /// Memory of heapledger's own, in bytes of physical memory.
 ///
@@ -78,11 +78,12 @@ pub fn self_overhead() -> Overhead {
     Overhead { statics_bytes, threads_bytes, tag_map_bytes, threads, is_resident }
 }
 
-const STATICS: usize = 6;
+const STATICS: usize = 7;
 
 fn statics() -> [Range<usize>; STATICS] {
     let [tags, shared, shards] = registry::statics();
-    [tags, shared, shards, peak::statics(), window::statics(), tag_map::statics()]
+    let (peaks, windows) = (peak::statics(), window::statics());
+    [tags, shared, shards, peaks, windows, tag_map::statics(), external::statics()]
 }
 
 /// The pages under some ranges, none of them twice.
@@ -105,8 +106,9 @@ mod tests {
     fn no_page_is_counted_twice() {
         let page = heapledger_alloc_sys::os_pages::page_size();
         let at = |start: usize, end: usize| page * start / 10..page * end / 10;
-        let ranges = [at(105, 109), at(10, 25), at(26, 27), at(0, 1), at(27, 61), at(100, 120)];
+        let ranges =
+            [at(105, 109), at(10, 25), at(26, 27), at(0, 1), at(27, 61), at(100, 120), at(0, 2)];
         let pages: Vec<_> = whole_pages(ranges).map(|range| range.len() / page).collect();
-        assert_eq!(pages, [1, 2, 0, 4, 2, 0]);
+        assert_eq!(pages, [1, 0, 2, 0, 4, 2, 0]);
     }
 }

@@ -3,7 +3,9 @@
 
 use std::hint::black_box;
 
-use heapledger::{Report, RowKind, SnapshotRing, TagReading, scope, snapshot, thread};
+use heapledger::{
+    External, ExternalKind, Report, RowKind, SnapshotRing, Tag, TagReading, scope, snapshot, thread,
+};
 
 #[global_allocator]
 static GLOBAL: heapledger::Allocator = heapledger::Allocator::new();
@@ -25,6 +27,7 @@ fn a_quiet_process() {
     the_tables_are_small();
     backend_quantities_are_in_order();
     blocks_are_counted_by_size();
+    memory_of_others_is_beside_the_heap();
 }
 
 fn deltas_are_exact() {
@@ -246,4 +249,21 @@ fn blocks_are_counted_by_size() {
     drop(kept);
     heapledger::purge().unwrap();
     assert_eq!(live(), before);
+}
+
+fn memory_of_others_is_beside_the_heap() {
+    static GPU: Tag = Tag::new("quiet/model");
+    let before = snapshot().unwrap();
+    let charge = External::charge(&GPU, ExternalKind::Device, 64 << 20).unwrap();
+    let with = snapshot().unwrap();
+    assert_eq!((with - before).external_bytes, 64 * MIB);
+    assert_eq!(((with - before).live_bytes(), (with - before).allocated_blocks), (0, 0));
+    let report = heapledger::report().unwrap();
+    assert_eq!(report.external.device_bytes, 64 << 20);
+    assert_eq!(sum(&report), report.rss_bytes as i64);
+    let row = report.rows.iter().find(|row| row.name == "quiet/model").unwrap();
+    assert_eq!((row.bytes, row.tag.unwrap().external_bytes), (0, 64 << 20));
+    assert!(report.to_string().contains("+ external                            64.0 MiB"));
+    drop(charge);
+    assert_eq!((snapshot().unwrap() - before).external_bytes, 0);
 }

@@ -14,6 +14,7 @@ pub use rows::{Row, RowKind, TagColumns};
 use heapledger_alloc_sys::Statistics;
 
 use crate::error::{Error, ErrorKind};
+use crate::external::{ExternalBytes, external_bytes};
 use crate::ledger::{Counts, peak};
 use crate::overhead::{Overhead, self_overhead};
 use crate::snapshot::{TagReading, all_tags, backend};
@@ -35,6 +36,9 @@ pub struct Report {
     pub counts: Counts,
     /// The largest live bytes seen so far.
     pub peak_live_bytes: u64,
+    /// What components hold beside the allocator's memory. Not a row: how much of it
+    /// is in physical memory is not known, and what is, is among the others.
+    pub external: ExternalBytes,
     /// The backend's name.
     pub backend: String,
     /// The rows; their `bytes` sum to `rss_bytes`, exactly.
@@ -107,6 +111,7 @@ impl Reading {
             rss_bytes: self.non_heap.rss_bytes,
             counts,
             peak_live_bytes: peak::raise_process(counts.live_bytes()),
+            external: external_bytes(),
             backend: self.backend.to_owned(),
             rows: rows::of(&self, counts.live_bytes()),
         }

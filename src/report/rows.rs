@@ -2,6 +2,7 @@
 
 use core::cmp::Reverse;
 
+use crate::external::ExternalBytes;
 use crate::scope::TagId;
 use crate::snapshot::{TagReading, is_used};
 
@@ -71,6 +72,9 @@ pub struct TagColumns {
     pub blocks: u64,
     /// The largest live bytes seen.
     pub peak_bytes: u64,
+    /// What the tag holds beside the allocator's memory. Not in the row's `bytes`:
+    /// how much of it is in physical memory is not known.
+    pub external_bytes: u64,
 }
 
 /// All rows; their bytes sum to the resident size.
@@ -143,7 +147,7 @@ fn push_with_children(
     depth: usize,
     rss_bytes: u64,
 ) {
-    if tag.with_children.allocated_blocks != 0 {
+    if tag.with_children.allocated_blocks != 0 || holds_external(tags, tag) {
         rows.push(Row::of_tag(tag, depth, rss_bytes));
         let mut children: Vec<&TagReading> =
             tags.iter().filter(|child| child.parent == Some(tag.id)).collect();
@@ -152,6 +156,15 @@ fn push_with_children(
             push_with_children(rows, tags, child, depth + 1, rss_bytes);
         }
     }
+}
+
+/// Whether the tag or one below it holds memory beside the allocator's.
+fn holds_external(tags: &[TagReading], tag: &TagReading) -> bool {
+    tag.external != ExternalBytes::ZERO
+        || tags
+            .iter()
+            .filter(|child| child.parent == Some(tag.id))
+            .any(|child| holds_external(tags, child))
 }
 
 impl Row {
@@ -171,6 +184,7 @@ impl Row {
                 with_children_bytes: tag.with_children.live_bytes(),
                 blocks: tag.own.live_blocks(),
                 peak_bytes: tag.peak_live_bytes,
+                external_bytes: tag.external.total_bytes(),
             }),
         }
     }

@@ -3,11 +3,12 @@
 use core::cmp::Reverse;
 use core::fmt;
 
+use crate::external::ExternalBytes;
 use crate::scope::TagId;
 
 use super::Report;
 use super::human::{Bytes, Percent, Thousands};
-use super::rows::{Row, RowKind, TagColumns};
+use super::rows::{Row, RowKind};
 
 const NAME: usize = 35;
 const BYTES: usize = 11;
@@ -52,11 +53,27 @@ impl fmt::Display for Report {
             Bytes(self.peak_live_bytes.cast_signed()),
             self.backend
         )?;
+        self.print_external(f)?;
         self.print_notes(f)
     }
 }
 
 impl Report {
+    /// What is held beside the allocator's memory, if anything is.
+    fn print_external(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.external == ExternalBytes::ZERO {
+            return Ok(());
+        }
+        let ExternalBytes { mapped_bytes, device_bytes, native_bytes } = self.external;
+        let [mapped, device, native] =
+            [mapped_bytes, device_bytes, native_bytes].map(|bytes| Bytes(bytes.cast_signed()));
+        write!(
+            f,
+            "\nexternal (in resident as far as it is in memory): {mapped} mapped, {device} in \
+             devices, {native} of native libraries"
+        )
+    }
+
     /// What a reader would ask about the last row.
     fn print_notes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.row(RowKind::UnusedPages).is_none() {
@@ -97,7 +114,7 @@ fn largest(rows: &[Row], most: usize) -> (Vec<&Row>, Vec<&Row>) {
 
 fn print_row(f: &mut fmt::Formatter<'_>, row: &Row) -> fmt::Result {
     let (bytes, share) = (Bytes(row.bytes).to_string(), Percent(row.share).to_string());
-    let Some(TagColumns { with_children_bytes, blocks, peak_bytes }) = row.tag else {
+    let Some(tag) = row.tag else {
         return line(f, &row.name, [&bytes, "", "", "", &share]);
     };
     // Below its parent a tag is printed without the parent's name.
@@ -105,21 +122,26 @@ fn print_row(f: &mut fmt::Formatter<'_>, row: &Row) -> fmt::Result {
         0 => row.name.as_str(),
         _ => row.name.rsplit('/').next().unwrap_or_default(),
     };
-    let indented = format!("{:indent$}{name}", "", indent = 2 * row.depth.min(8));
-    if row.bytes == 0 && peak_bytes == 0 {
-        // A level that is only there for those below it.
-        let children = Bytes(with_children_bytes.cast_signed()).to_string();
-        return line(f, &indented, ["", &children, "", "", ""]);
-    }
-    let own = row.bytes.cast_unsigned();
-    let children = if with_children_bytes == own {
+    let indent = 2 * row.depth.min(8);
+    let indented = format!("{:indent$}{name}", "");
+    let size = |bytes: u64| Bytes(bytes.cast_signed()).to_string();
+    let children = if tag.with_children_bytes == row.bytes.cast_unsigned() {
         String::new()
     } else {
-        Bytes(with_children_bytes.cast_signed()).to_string()
+        size(tag.with_children_bytes)
     };
-    let blocks = Thousands(blocks).to_string();
-    let peak = Bytes(peak_bytes.cast_signed()).to_string();
-    line(f, &indented, [&bytes, &children, &blocks, &peak, &share])
+    if row.bytes == 0 && tag.peak_bytes == 0 {
+        // A level that is only there for those below it.
+        line(f, &indented, ["", &children, "", "", ""])?;
+    } else {
+        let (blocks, peak) = (Thousands(tag.blocks).to_string(), size(tag.peak_bytes));
+        line(f, &indented, [&bytes, &children, &blocks, &peak, &share])?;
+    }
+    if tag.external_bytes == 0 {
+        return Ok(());
+    }
+    let external = format!("{:indent$}+ external", "");
+    line(f, &external, [&size(tag.external_bytes), "", "", "", ""])
 }
 
 /// One line for the tags that are not printed.
@@ -159,6 +181,7 @@ fn shortened(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rows::TagColumns;
     use super::*;
     use crate::ledger::Counts;
 
@@ -171,7 +194,12 @@ mod tests {
 
     fn tag(id: u16, name: &str, depth: usize, bytes: i64, with_children_bytes: u64) -> Row {
         let peak_bytes = if bytes == 0 { 0 } else { bytes.cast_unsigned() + 300 };
-        let tag = Some(TagColumns { with_children_bytes, blocks: bytes as u64 / 100, peak_bytes });
+        let tag = Some(TagColumns {
+            with_children_bytes,
+            blocks: bytes as u64 / 100,
+            peak_bytes,
+            external_bytes: if name == "(untagged)" { 5 << 20 } else { 0 },
+        });
         Row { tag, ..row(RowKind::Tag(TagId::new(id)), name, depth, bytes) }
     }
 
@@ -181,6 +209,7 @@ mod tests {
             rss_bytes: RSS_BYTES,
             counts,
             peak_live_bytes: 80 << 20,
+            external: ExternalBytes { mapped_bytes: 5 << 20, ..ExternalBytes::ZERO },
             backend: "jemalloc".to_owned(),
             rows: vec![
                 tag(2, "index", 0, 0, 40 << 20),
@@ -202,12 +231,15 @@ index                                                 40.0 MiB
   postings of a kind with a long n…    40.0 MiB                      419,430    40.0 MiB   40.0 %
     x                                      12 B                            0       312 B    0.0 %
 (untagged)                             30.0 MiB                      314,572    30.0 MiB   30.0 %
++ external                              5.0 MiB
 ─────────────────────────────────────────────────────────────────────────────────────────────────
 unused pages kept                      35.0 MiB                                            35.0 %
 unexplained                            -5.0 MiB                                            -5.0 %
 ─────────────────────────────────────────────────────────────────────────────────────────────────
 resident (RSS)                        100.0 MiB                                           100.0 %
 live 70.0 MiB in 8 blocks, peak 80.0 MiB, backend jemalloc
+external (in resident as far as it is in memory): 5.0 MiB mapped, 0 B in devices, 0 B of native \
+libraries
 unexplained, below zero: pages that were allocated and never touched";
         assert_eq!(example().to_string(), table);
     }

@@ -7,7 +7,7 @@ use crate::error::Error;
 
 use super::{Snapshot, snapshot_with_backend};
 
-/// `[label] Memory usage: live 12MB, active 20MB, mapped 33MB, rss 45MB`
+/// `[label] Memory usage: live 12MB, active 20MB, mapped 33MB, external 3MB, rss 45MB`
 #[derive(Clone, Copy, Debug)]
 pub struct MemoryLine<'a> {
     label: &'a str,
@@ -66,7 +66,7 @@ mod tests {
         let line = MemoryLine { label: "label", snapshot: example(12 << 20) };
         assert_eq!(
             line.to_string(),
-            "[label] Memory usage: live 12MB, active 20MB, mapped 33MB, rss 45MB"
+            "[label] Memory usage: live 12MB, active 20MB, mapped 33MB, external 3MB, rss 45MB"
         );
     }
 }

@@ -1,6 +1,7 @@
 //! A reading that keeps names and can be written to a file.
 
 use crate::error::{Error, ErrorKind};
+use crate::external::ExternalBytes;
 use crate::ledger::Counts;
 use crate::ledger::fault::{Faults, faults};
 use crate::ledger::read;
@@ -25,6 +26,8 @@ pub struct OwnedTagReading {
     pub with_children: Counts,
     /// The largest `own.live_bytes()` seen.
     pub peak_live_bytes: u64,
+    /// What the tag holds beside the allocator's memory.
+    pub external: ExternalBytes,
 }
 
 /// The process and all its tags, in one reading that owns what it says.
@@ -107,7 +110,7 @@ pub(crate) fn is_used(reading: &TagReading) -> bool {
 }
 
 fn own(reading: &TagReading) -> OwnedTagReading {
-    let TagReading { id, parent, own, with_children, peak_live_bytes } = *reading;
+    let TagReading { id, parent, own, with_children, peak_live_bytes, external } = *reading;
     let name = reading.name().to_owned();
-    OwnedTagReading { id, name, parent, own, with_children, peak_live_bytes }
+    OwnedTagReading { id, name, parent, own, with_children, peak_live_bytes, external }
 }

@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use heapledger_alloc_sys::Statistics;
 
 use crate::error::Error;
+use crate::external::external_bytes;
 use crate::ledger::{Counts, peak, read};
 use crate::os;
 
@@ -33,6 +34,9 @@ pub struct Snapshot {
     /// the interval ([`set_peak_interval_bytes`](crate::set_peak_interval_bytes)), or
     /// 16 bytes for every tag and thread there is if that is more.
     pub peak_live_bytes: u64,
+    /// Bytes that components hold beside the allocator's:
+    /// [`external_bytes`](crate::external_bytes).
+    pub external_bytes: u64,
     /// Bytes in physical memory, by the kernel's count.
     pub rss_bytes: Option<u64>,
     /// Bytes of address space in use.
@@ -68,6 +72,7 @@ impl Snapshot {
             unix_ms: u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX),
             counts,
             peak_live_bytes: peak::raise_process(counts.live_bytes()),
+            external_bytes: external_bytes().total_bytes(),
             rss_bytes,
             vms_bytes,
             threads,
@@ -140,6 +145,7 @@ impl fmt::Display for Mb {
         let known = [
             ("active", self.0.active_bytes),
             ("mapped", self.0.mapped_bytes),
+            ("external", Some(self.0.external_bytes)),
             ("rss", self.0.rss_bytes),
         ];
         for (name, bytes) in known {
@@ -245,6 +251,7 @@ pub(crate) mod tests {
             unix_ms: 1_790_000_000_000,
             counts: Counts { allocated_bytes: live_bytes, allocated_blocks: 3, ..Counts::ZERO },
             peak_live_bytes: live_bytes,
+            external_bytes: 3 << 20,
             rss_bytes: Some(45 << 20),
             vms_bytes: Some(100 << 20),
             threads: Some(4),
@@ -261,9 +268,12 @@ pub(crate) mod tests {
     #[test]
     fn sizes_are_rounded_to_mb() {
         let half = (12 << 20) + (1 << 19);
-        assert_eq!(example(half).to_string(), "live 13MB, active 20MB, mapped 33MB, rss 45MB");
+        assert_eq!(
+            example(half).to_string(),
+            "live 13MB, active 20MB, mapped 33MB, external 3MB, rss 45MB"
+        );
         let bare = Snapshot { rss_bytes: None, ..example(half - 1).with_backend_unknown() };
-        assert_eq!(bare.fmt_mb().to_string(), "live 12MB");
+        assert_eq!(bare.fmt_mb().to_string(), "live 12MB, external 3MB");
     }
 
     impl Snapshot {

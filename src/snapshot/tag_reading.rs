@@ -1,6 +1,7 @@
 //! What one tag, or every tag, holds.
 
 use crate::error::{Error, ErrorKind};
+use crate::external::{self, ExternalBytes};
 use crate::ledger::descendants::ancestors;
 use crate::ledger::registry::TAGS;
 use crate::ledger::{Counts, peak, read};
@@ -31,6 +32,8 @@ pub struct TagReading {
     /// interval ([`set_peak_interval_bytes`]), twice that for the untagged blocks.
     /// Above it by at most what was in flight during a look.
     pub peak_live_bytes: u64,
+    /// What the tag holds beside the allocator's memory: [`External`](crate::External).
+    pub external: ExternalBytes,
 }
 
 impl TagReading {
@@ -41,6 +44,7 @@ impl TagReading {
         own: Counts::ZERO,
         with_children: Counts::ZERO,
         peak_live_bytes: 0,
+        external: ExternalBytes::ZERO,
     };
 
     /// The tag's name, with its levels; `"(untagged)"` and `"(overflow)"` for the
@@ -139,6 +143,7 @@ pub fn read_tag(id: TagId) -> Result<TagReading, Error> {
         own,
         with_children,
         peak_live_bytes: peak::raise(id.get(), own.live_bytes()),
+        external: external::of_tag(id.get()),
     })
 }
 
@@ -197,6 +202,7 @@ fn complete(readings: &mut [TagReading], id: usize) {
     reading.id = TagId::new(id);
     reading.parent = TAGS.parent(id).map(TagId::new);
     reading.peak_live_bytes = peak::raise(id, own.live_bytes());
+    reading.external = external::of_tag(id);
     reading.with_children = reading.with_children.plus(&own);
     if own != Counts::ZERO {
         for above in ancestors(id) {
