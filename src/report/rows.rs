@@ -75,6 +75,8 @@ pub struct TagColumns {
     /// What the tag holds beside the allocator's memory. Not in the row's `bytes`:
     /// how much of it is in physical memory is not known.
     pub external_bytes: u64,
+    /// The same of the tag and of all tags below it.
+    pub external_with_children_bytes: u64,
 }
 
 /// All rows; their bytes sum to the resident size.
@@ -126,49 +128,76 @@ fn process_rows(reading: &Reading) -> [(RowKind, Option<i64>); 5] {
 /// The tags, largest first, children below their parents; the two built-in ones
 /// last. Tags that never held anything are left out.
 fn tag_rows(tags: &[TagReading], rss_bytes: u64) -> Vec<Row> {
-    let mut rows = Vec::with_capacity(tags.len());
-    let mut first_level: Vec<&TagReading> =
-        tags.iter().filter(|tag| tag.parent.is_none() && is_used(tag)).collect();
-    first_level.sort_by_key(|tag| {
-        let is_built_in = tag.id == TagId::UNTAGGED || tag.id == TagId::OVERFLOW;
-        (is_built_in, Reverse(tag.with_children.live_bytes()), tag.name())
-    });
-    for tag in first_level {
-        push_with_children(&mut rows, tags, tag, 0, rss_bytes);
+    let external = external_with_children(tags);
+    let mut tree = Tree { tags, external, rss_bytes, rows: Vec::with_capacity(tags.len()) };
+    for tag in tree.below(None) {
+        tree.push_with_children(tag, 0);
     }
-    rows
+    tree.rows
 }
 
-/// Recursion is bounded by the levels of a name: 60 at most.
-fn push_with_children(
-    rows: &mut Vec<Row>,
-    tags: &[TagReading],
-    tag: &TagReading,
-    depth: usize,
+/// The tags as rows, while they are put in order.
+struct Tree<'a> {
+    /// Entry `n` is the tag with the number `n`.
+    tags: &'a [TagReading],
+    /// What each of them and those below hold beside the allocator's memory.
+    external: Vec<u64>,
     rss_bytes: u64,
-) {
-    if tag.with_children.allocated_blocks != 0 || holds_external(tags, tag) {
-        rows.push(Row::of_tag(tag, depth, rss_bytes));
-        let mut children: Vec<&TagReading> =
-            tags.iter().filter(|child| child.parent == Some(tag.id)).collect();
-        children.sort_by_key(|tag| (Reverse(tag.with_children.live_bytes()), tag.name()));
-        for child in children {
-            push_with_children(rows, tags, child, depth + 1, rss_bytes);
+    rows: Vec<Row>,
+}
+
+impl<'a> Tree<'a> {
+    /// The tags right below one, or of the first level, in their order.
+    fn below(&self, parent: Option<TagId>) -> Vec<&'a TagReading> {
+        let mut tags: Vec<&TagReading> =
+            self.tags.iter().filter(|tag| tag.parent == parent && is_used(tag)).collect();
+        tags.sort_by_key(|tag| {
+            let is_built_in = tag.id == TagId::UNTAGGED || tag.id == TagId::OVERFLOW;
+            let held_bytes = tag.with_children.live_bytes().saturating_add(self.external(tag));
+            (is_built_in, Reverse(held_bytes), tag.name())
+        });
+        tags
+    }
+
+    fn external(&self, tag: &TagReading) -> u64 {
+        self.external.get(usize::from(tag.id.get())).copied().unwrap_or_default()
+    }
+
+    /// Recursion is bounded by the levels of a name: 60 at most.
+    fn push_with_children(&mut self, tag: &TagReading, depth: usize) {
+        let external_bytes = self.external(tag);
+        if tag.with_children.allocated_blocks != 0 || external_bytes != 0 {
+            self.rows.push(Row::of_tag(tag, external_bytes, depth, self.rss_bytes));
+            for child in self.below(Some(tag.id)) {
+                self.push_with_children(child, depth + 1);
+            }
         }
     }
 }
 
-/// Whether the tag or one below it holds memory beside the allocator's.
-fn holds_external(tags: &[TagReading], tag: &TagReading) -> bool {
-    tag.external != ExternalBytes::ZERO
-        || tags
-            .iter()
-            .filter(|child| child.parent == Some(tag.id))
-            .any(|child| holds_external(tags, child))
+/// What each tag and the tags below it hold beside the allocator's memory; entry `n`
+/// is the tag with the number `n`, as in `tags`.
+fn external_with_children(tags: &[TagReading]) -> Vec<u64> {
+    let mut sums = vec![0_u64; tags.len()];
+    for tag in tags.iter().filter(|tag| tag.external != ExternalBytes::ZERO) {
+        let bytes = tag.external.total_bytes();
+        let parent = |tag: &&TagReading| tags.get(usize::from(tag.parent?.get()));
+        for above in core::iter::successors(Some(tag), parent) {
+            if let Some(sum) = sums.get_mut(usize::from(above.id.get())) {
+                *sum = sum.saturating_add(bytes);
+            }
+        }
+    }
+    sums
 }
 
 impl Row {
-    fn of_tag(tag: &TagReading, depth: usize, rss_bytes: u64) -> Self {
+    fn of_tag(
+        tag: &TagReading,
+        external_with_children_bytes: u64,
+        depth: usize,
+        rss_bytes: u64,
+    ) -> Self {
         let name = match tag.name() {
             "" => "(being named)",
             name => name,
@@ -185,6 +214,7 @@ impl Row {
                 blocks: tag.own.live_blocks(),
                 peak_bytes: tag.peak_live_bytes,
                 external_bytes: tag.external.total_bytes(),
+                external_with_children_bytes,
             }),
         }
     }

@@ -97,7 +97,11 @@ fn is_built_in(row: &Row) -> bool {
 /// they came. A parent holds no less than its children and comes before them, so
 /// it is among the first if they are.
 fn largest(rows: &[Row], most: usize) -> (Vec<&Row>, Vec<&Row>) {
-    let held = |row: &Row| row.tag.map_or(0, |tag| tag.with_children_bytes);
+    let held = |row: &Row| {
+        row.tag.map_or(0, |tag| {
+            tag.with_children_bytes.saturating_add(tag.external_with_children_bytes)
+        })
+    };
     let mut by_size: Vec<usize> = (0..rows.len()).collect();
     by_size.sort_by_key(|&index| rows.get(index).map(|row| Reverse(held(row))));
     let mut is_printed = vec![false; rows.len()];
@@ -199,6 +203,7 @@ mod tests {
             blocks: bytes as u64 / 100,
             peak_bytes,
             external_bytes: if name == "(untagged)" { 5 << 20 } else { 0 },
+            external_with_children_bytes: 0,
         });
         Row { tag, ..row(RowKind::Tag(TagId::new(id)), name, depth, bytes) }
     }
