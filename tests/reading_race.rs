@@ -1,5 +1,6 @@
-//! Hazard 19: reading while others write. No reading is negative, totals never
-//! shrink, no peak is below a live value that was returned before it.
+//! Hazard 19: reading while others write. No reading is negative, or above what can
+//! be live by more than what was in flight (I2); totals never shrink, no peak is
+//! below a live value that was returned before it.
 //!
 //! Three threads allocate, grow, hand over and free under one tag and its child,
 //! and threads come and go, while this one reads. Shown: ten million readings of
@@ -26,6 +27,11 @@ static GLOBAL: heapledger::Allocator = heapledger::Allocator::new();
 
 static WORK: Tag = Tag::new("work");
 static PART: Tag = Tag::new("work/part");
+
+/// What can be live under the tag at one time: the blocks in the channel, those in
+/// the hands of the three threads and of one that frees; each at most twice the
+/// largest size.
+const LIVE_BYTES_MAX: u64 = (64 + 4) * 2 * 4093;
 
 fn produce(give: &mpsc::SyncSender<Vec<u8>>, stop: &AtomicBool) {
     let mut size = 1;
@@ -76,6 +82,9 @@ impl Watched {
         {
             assert!(grown < 1 << 40, "{reading:?} after {:?}", self.last);
         }
+        // Everything that was allocated since the last reading may have been in flight.
+        let bound = LIVE_BYTES_MAX + grown.allocated_bytes;
+        assert!(reading.own.live_bytes() <= bound, "{reading:?} after {:?}", self.last);
         let all = reading.with_children;
         assert!(all.live_bytes_signed() >= reading.own.live_bytes_signed(), "{reading:?}");
         assert!(all.live_blocks_signed() >= reading.own.live_blocks_signed(), "{reading:?}");
