@@ -16,7 +16,7 @@ fn what_a_backend_does_not_tell_is_none() {
     assert_eq!(heapledger::backend_statistics(), Ok(Statistics::default()));
     let now = heapledger::snapshot_with_backend().unwrap();
     assert_eq!((now.active_bytes, now.resident_bytes), (None, None));
-    assert!(now.to_string().starts_with("live 10MB, rss "), "{now}");
+    assert!(now.to_string().starts_with("live 10MB, external 0MB, rss "), "{now}");
     assert_eq!(heapledger::purge().unwrap_err().kind(), ErrorKind::BackendUnsupported);
 
     let report = heapledger::report().unwrap();
@@ -42,6 +42,7 @@ fn what_a_backend_does_not_tell_is_none() {
     let usage = heapledger::bench::count(|| black_box(vec![1_u8; 77])).unwrap();
     assert_eq!((usage.allocated_bytes, usage.peak_live_bytes), (77, 77));
     assert_eq!(usage.resident_growth_bytes, None);
+    assert_eq!(heapledger::size_classes().unwrap_err().kind(), ErrorKind::BackendUnsupported);
     assert_eq!(heapledger::self_check(), Ok(()));
     drop(kept);
 }
