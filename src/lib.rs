@@ -39,7 +39,7 @@ pub use {
     measure::{Measurement, measure},
     overhead::{Overhead, self_overhead},
     report::{Report, Row, RowKind, TagColumns, report},
-    scope::{Scope, ScopeGuard, Tag, TagId},
+    scope::{Carried, InScope, IntoScope, Scope, ScopeGuard, Scoped, Tag, TagId},
     self_check::{SelfCheckError, self_check},
     snapshot::{
         Delta, Labelled, MemoryLine, OwnedSnapshot, OwnedTagReading, RingStats, Snapshot,

@@ -84,3 +84,19 @@ impl From<Tag> for Scope {
         Self::from(&tag)
     }
 }
+
+// `scope!` puts a `&` before the tag that it is given, whatever that is.
+
+impl From<&&Tag> for Scope {
+    #[inline]
+    fn from(tag: &&Tag) -> Self {
+        Self::from(*tag)
+    }
+}
+
+impl From<&Self> for Scope {
+    #[inline]
+    fn from(scope: &Self) -> Self {
+        *scope
+    }
+}
