@@ -6,6 +6,8 @@ mod alloc;
 pub mod bench;
 #[cfg(not(loom))]
 mod error;
+#[cfg(not(loom))]
+mod handover;
 mod ledger;
 #[cfg(not(loom))]
 mod measure;
@@ -55,6 +57,15 @@ pub use {
 
 #[cfg(not(loom))]
 pub use heapledger_alloc_sys::{Capabilities, Statistics};
+
+#[cfg(all(feature = "crossbeam", not(loom)))]
+pub use handover::crossbeam;
+#[cfg(all(feature = "rayon", not(loom)))]
+pub use handover::rayon;
+#[cfg(not(loom))]
+pub use handover::thread;
+#[cfg(all(feature = "tokio", not(loom)))]
+pub use handover::tokio;
 
 #[doc = include_str!("../docs/GUARANTEES.md")]
 pub mod guarantees {}

@@ -2,7 +2,7 @@
 
 use crate::alloc::local::local;
 
-use super::{ScopeGuard, Tag, TagId};
+use super::{InScope, ScopeGuard, Tag, TagId};
 use crate::ledger::cell::CELL_BYTES;
 
 /// The current scope as a value, to make it current again elsewhere.
@@ -67,6 +67,48 @@ impl Scope {
     pub fn run<R>(self, body: impl FnOnce() -> R) -> R {
         let _scope = self.enter();
         body()
+    }
+
+    /// Puts the scope around a closure, for whoever runs it and wherever.
+    ///
+    /// The closure runs in the scope; one that is dropped instead is dropped in it.
+    ///
+    /// # Cost
+    ///
+    /// One word beside the closure, no allocation.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heapledger::Scope;
+    ///
+    /// let (jobs, queue) = std::sync::mpsc::channel::<Box<dyn FnOnce() + Send>>();
+    /// jobs.send(Box::new(Scope::current().wrap(|| { /* … */ }))).unwrap();
+    /// # drop(queue);
+    /// ```
+    #[inline]
+    pub fn wrap<R, F: FnOnce() -> R>(self, work: F) -> impl FnOnce() -> R + use<R, F> {
+        let work = work.in_scope(self);
+        move || work.run(|work| work())
+    }
+
+    /// Makes the scope current for the rest of the thread's life.
+    ///
+    /// For the hooks of thread pools that run when a thread starts. Scopes that
+    /// the thread enters later end in this one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// static POOL: heapledger::Tag = heapledger::Tag::new("pool");
+    ///
+    /// std::thread::spawn(|| {
+    ///     heapledger::Scope::from(&POOL).enter_thread();
+    ///     // … and run what comes in.
+    /// });
+    /// ```
+    pub fn enter_thread(self) {
+        core::mem::forget(self.enter());
     }
 }
 

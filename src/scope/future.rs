@@ -111,12 +111,30 @@ impl<T, S: Carried> Scoped<T, S> {
     /// What carried the scope, which it is without from now on.
     #[must_use]
     pub fn into_inner(self) -> T {
+        self.into_parts().0
+    }
+
+    fn into_parts(self) -> (T, S) {
         let mut this = ManuallyDrop::new(self);
-        // SAFETY: `this` is never dropped, so the scope is dropped here only.
-        unsafe { ptr::drop_in_place(&raw mut this.scope) };
         // SAFETY: `this` is never dropped nor used again. It was handed in by
         // value, so it has not been pinned, or need not be.
-        unsafe { ManuallyDrop::take(&mut this.inner) }
+        let inner = unsafe { ManuallyDrop::take(&mut this.inner) };
+        // SAFETY: `this` is never dropped, so the scope has one owner: what is read.
+        (inner, unsafe { ptr::read(&raw const this.scope) })
+    }
+
+    /// Hands what carried the scope to a closure, in the scope.
+    #[inline]
+    pub(crate) fn run_with<R>(self, body: impl FnOnce(T, &S) -> R) -> R {
+        let (inner, scope) = self.into_parts();
+        let _scope = scope.enter();
+        body(inner, &scope)
+    }
+
+    /// Hands what carried the scope to a closure, in the scope.
+    #[inline]
+    pub(crate) fn run<R>(self, body: impl FnOnce(T) -> R) -> R {
+        self.run_with(|inner, _| body(inner))
     }
 
     /// The pinned part, and the scope to enter around its use.

@@ -14,6 +14,7 @@ mod peaks;
 mod readings;
 mod scopes;
 mod tags;
+mod threads;
 mod zero_sized;
 
 #[path = "../support/random.rs"]

@@ -13,13 +13,14 @@
 use std::path::{Path, PathBuf};
 
 /// Layers, lowest first: a file may name its own and those before it.
-const LAYERS: [&str; 13] = [
+const LAYERS: [&str; 14] = [
     "sync",
     "ledger",
     "alloc",
     "error",
     "os",
     "scope",
+    "handover",
     "snapshot",
     "self_check",
     "overhead",
