@@ -46,6 +46,8 @@ pub mod bench;
 mod error;
 #[cfg(not(loom))]
 mod external;
+#[cfg(not(loom))]
+mod handover;
 mod ledger;
 #[cfg(not(loom))]
 mod measure;
@@ -83,7 +85,7 @@ pub use {
     measure::{Measurement, measure},
     overhead::{Overhead, self_overhead},
     report::{Report, Row, RowKind, TagColumns, report},
-    scope::{Scope, ScopeGuard, Tag, TagId},
+    scope::{Carried, InScope, IntoScope, Scope, ScopeGuard, Scoped, Tag, TagId},
     self_check::{SelfCheckError, self_check},
     snapshot::{
         Delta, Labelled, MemoryLine, OwnedSnapshot, OwnedTagReading, RingStats, Snapshot,
@@ -99,6 +101,15 @@ pub use {
 
 #[cfg(not(loom))]
 pub use heapledger_alloc_sys::{Capabilities, SizeClass, Statistics};
+
+#[cfg(all(feature = "crossbeam", not(loom)))]
+pub use handover::crossbeam;
+#[cfg(all(feature = "rayon", not(loom)))]
+pub use handover::rayon;
+#[cfg(not(loom))]
+pub use handover::thread;
+#[cfg(all(feature = "tokio", not(loom)))]
+pub use handover::tokio;
 
 #[doc = include_str!("../docs/GUARANTEES.md")]
 pub mod guarantees {}

@@ -2,7 +2,7 @@
 
 use crate::alloc::local::local;
 
-use super::{ScopeGuard, Tag, TagId};
+use super::{InScope, ScopeGuard, Tag, TagId};
 use crate::ledger::cell::CELL_BYTES;
 
 /// The current scope as a value, to make it current again elsewhere.
@@ -68,6 +68,48 @@ impl Scope {
         let _scope = self.enter();
         body()
     }
+
+    /// Puts the scope around a closure, for whoever runs it and wherever.
+    ///
+    /// The closure runs in the scope; one that is dropped instead is dropped in it.
+    ///
+    /// # Cost
+    ///
+    /// One word beside the closure, no allocation.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heapledger::Scope;
+    ///
+    /// let (jobs, queue) = std::sync::mpsc::channel::<Box<dyn FnOnce() + Send>>();
+    /// jobs.send(Box::new(Scope::current().wrap(|| { /* … */ }))).unwrap();
+    /// # drop(queue);
+    /// ```
+    #[inline]
+    pub fn wrap<R, F: FnOnce() -> R>(self, work: F) -> impl FnOnce() -> R + use<R, F> {
+        let work = work.in_scope(self);
+        move || work.run(|work| work())
+    }
+
+    /// Makes the scope current for the rest of the thread's life.
+    ///
+    /// For the hooks of thread pools that run when a thread starts. Scopes that
+    /// the thread enters later end in this one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// static POOL: heapledger::Tag = heapledger::Tag::new("pool");
+    ///
+    /// std::thread::spawn(|| {
+    ///     heapledger::Scope::from(&POOL).enter_thread();
+    ///     // … and run what comes in.
+    /// });
+    /// ```
+    pub fn enter_thread(self) {
+        core::mem::forget(self.enter());
+    }
 }
 
 impl From<&Tag> for Scope {
@@ -82,5 +124,21 @@ impl From<Tag> for Scope {
     #[inline]
     fn from(tag: Tag) -> Self {
         Self::from(&tag)
+    }
+}
+
+// `scope!` puts a `&` before the tag that it is given, whatever that is.
+
+impl From<&&Tag> for Scope {
+    #[inline]
+    fn from(tag: &&Tag) -> Self {
+        Self::from(*tag)
+    }
+}
+
+impl From<&Self> for Scope {
+    #[inline]
+    fn from(scope: &Self) -> Self {
+        *scope
     }
 }

@@ -14,14 +14,13 @@ use crate::alloc::local::{Saved, local};
 #[derive(Debug)]
 pub struct ScopeGuard {
     saved: Saved,
-    /// The current tag is a thread's: a guard must not go to another.
-    not_send: PhantomData<*const ()>,
+    _on_this_thread: Stays<ScopeGuard>,
 }
 
 impl ScopeGuard {
     #[inline(always)]
     pub(crate) fn enter(tag: u32) -> Self {
-        Self { saved: local().enter(tag), not_send: PhantomData }
+        Self { saved: local().enter(tag), _on_this_thread: Stays(PhantomData) }
     }
 }
 
@@ -31,3 +30,23 @@ impl Drop for ScopeGuard {
         local().leave(self.saved);
     }
 }
+
+/// Keeps what holds it on its thread, with reasons that the compiler prints. The
+/// current tag is a thread's: a guard that went to another would end its scope
+/// there, and leave it open here.
+#[derive(Debug)]
+struct Stays<T>(PhantomData<*const T>);
+
+// SAFETY: nothing implements `LeavesItsThread` but a type without values. (A
+// negative implementation says the same, but cannot say what to do instead.)
+unsafe impl<T: LeavesItsThread> Send for Stays<T> {}
+
+#[diagnostic::on_unimplemented(
+    message = "a scope's guard can neither be held across an `.await` nor go to another thread",
+    label = "this has to be `Send`, and holds a `ScopeGuard`",
+    note = "let the future carry the scope: `future.in_scope(&TAG)`, or `scope!(\"name\", async {{ … }})`",
+    note = "let other work take `Scope::current()` along, and enter it where it runs"
+)]
+trait LeavesItsThread {}
+
+impl LeavesItsThread for core::convert::Infallible {}

@@ -1,10 +1,14 @@
 //! Scopes: which component the running code belongs to.
 
+mod carry;
 mod current;
+mod future;
 mod guard;
 mod tag;
 
+pub use carry::{Carried, IntoScope};
 pub use current::Scope;
+pub use future::{InScope, Scoped};
 pub use guard::ScopeGuard;
 pub use tag::{Tag, TagId};
 
@@ -14,6 +18,8 @@ pub use tag::{Tag, TagId};
 ///   calling thread allocates while it runs belongs to `"name"` until it is
 ///   freed, whichever thread or scope frees it. `?`, `return` and `break` work.
 /// - `let _scope = scope!("name");` is the same until the end of the block.
+/// - `scope!("name", async { … })` (or `async move`) gives a future that carries the
+///   tag wherever it is polled, see [`Scoped`].
 /// - A [`Tag`] may stand in the place of the name.
 ///
 /// `"index/postings"` is a child of `"index"`. Scopes nest: the innermost owns.
@@ -27,7 +33,8 @@ pub use tag::{Tag, TagId};
 /// # Concurrency
 ///
 /// A scope is the calling thread's. The guard is not `Send`, so it cannot be
-/// held across an `.await` in a future that moves between threads.
+/// held across an `.await` in a future that moves between threads: there, let the
+/// future carry the scope.
 ///
 /// # Examples
 ///
@@ -52,12 +59,26 @@ macro_rules! scope {
         static SITE: $crate::Tag = $crate::Tag::new($name);
         SITE.enter()
     }};
+    ($name:literal, async move $body:block $(,)?) => {{
+        static SITE: $crate::Tag = $crate::Tag::new($name);
+        $crate::InScope::in_scope(async move $body, &SITE)
+    }};
+    ($name:literal, async $body:block $(,)?) => {{
+        static SITE: $crate::Tag = $crate::Tag::new($name);
+        $crate::InScope::in_scope(async $body, &SITE)
+    }};
     ($name:literal, $body:expr $(,)?) => {{
         let _scope = $crate::scope!($name);
         $body
     }};
     ($tag:expr $(,)?) => {
         $tag.enter()
+    };
+    ($tag:expr, async move $body:block $(,)?) => {
+        $crate::InScope::in_scope(async move $body, &$tag)
+    };
+    ($tag:expr, async $body:block $(,)?) => {
+        $crate::InScope::in_scope(async $body, &$tag)
     };
     ($tag:expr, $body:expr $(,)?) => {{
         let _scope = $tag.enter();

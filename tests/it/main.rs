@@ -4,6 +4,7 @@
 //! calling thread only: both are exact whatever the other tests do.
 
 mod children;
+mod futures;
 mod guards;
 mod huge;
 mod measuring;
@@ -13,6 +14,7 @@ mod peaks;
 mod readings;
 mod scopes;
 mod tags;
+mod threads;
 mod zero_sized;
 
 #[path = "../support/random.rs"]

@@ -7,9 +7,9 @@
 //! step: tasks that enter their scope within a step own what they allocate, to the
 //! byte, whichever thread they were on and whoever else ran there in between.
 //!
-//! Not here: futures that carry their scope (`Scoped`), which do not exist yet.
+//! Not here: futures that carry their scope (`tests/it/futures.rs`).
 //!
-//! Seen to fail: without `not_send` in `scope/guard.rs`.
+//! Seen to fail: without `Stays` in `scope/guard.rs`, and without its notes.
 
 mod support;
 
@@ -92,6 +92,7 @@ fn a_future_that_holds_a_guard_does_not_compile() {
     assert!(!held.status.success(), "a guard held across an await was accepted");
     assert!(why.contains("future cannot be sent between threads safely"), "{why}");
     assert!(why.contains("has type `ScopeGuard` which is not `Send`"), "{why}");
+    assert!(why.contains("`future.in_scope(&TAG)`"), "it has to say what to do instead: {why}");
 }
 
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;

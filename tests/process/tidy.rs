@@ -13,7 +13,7 @@
 use std::path::{Path, PathBuf};
 
 /// Layers, lowest first: a file may name its own and those before it.
-const LAYERS: [&str; 14] = [
+const LAYERS: &[&str] = &[
     "sync",
     "ledger",
     "alloc",
@@ -21,6 +21,7 @@ const LAYERS: [&str; 14] = [
     "os",
     "scope",
     "external",
+    "handover",
     "snapshot",
     "self_check",
     "overhead",

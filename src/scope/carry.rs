@@ -1,0 +1,55 @@
+//! What work can take along: a copy of a scope, or a handle that owns its tag.
+
+use super::{Scope, ScopeGuard};
+
+/// A scope in the form in which a future keeps it, see
+/// [`Scoped`](crate::Scoped). Not to be implemented elsewhere.
+pub trait Carried: sealed::Sealed {
+    /// What keeps the scope current on a thread.
+    type Guard<'a>
+    where
+        Self: 'a;
+
+    /// Makes the scope current on this thread until the guard is dropped.
+    fn enter(&self) -> Self::Guard<'_>;
+}
+
+impl Carried for Scope {
+    type Guard<'a> = ScopeGuard;
+
+    #[inline]
+    fn enter(&self) -> ScopeGuard {
+        Scope::enter(*self)
+    }
+}
+
+/// What [`in_scope`](crate::InScope::in_scope) takes: a [`Tag`](crate::Tag), a
+/// reference to one, a [`Scope`], or anything else that is `Into<Scope>`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a scope",
+    label = "give a `&Tag`, a `Tag` or a `Scope`",
+    note = "for a name, write `scope!(\"name\", async {{ … }})`, or `Tag::register(name)?` where it is known at run time only"
+)]
+pub trait IntoScope {
+    /// The form in which it is kept.
+    type Carried: Carried;
+
+    /// Converts it.
+    fn into_carried(self) -> Self::Carried;
+}
+
+impl<S: Into<Scope>> IntoScope for S {
+    type Carried = Scope;
+
+    #[inline]
+    fn into_carried(self) -> Scope {
+        self.into()
+    }
+}
+
+mod sealed {
+    /// Entering has to end with what was current before: only this crate's do.
+    pub trait Sealed {}
+
+    impl Sealed for super::Scope {}
+}
