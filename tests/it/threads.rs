@@ -31,7 +31,7 @@ fn a_spawned_thread_works_in_the_scope_of_its_spawner() {
 
 #[test]
 fn scoped_threads_work_in_the_scope_of_each_spawn() {
-    let words = vec!["a", "b"];
+    let words = ["a", "b"];
     let kept = thread::scope(|s| {
         let first = scope!("threads/first", s.spawn(|| (buffer(1), words.len())));
         let second = scope!("threads/second", {
