@@ -111,6 +111,9 @@ pub use handover::thread;
 #[cfg(all(feature = "tokio", not(loom)))]
 pub use handover::tokio;
 
+#[cfg(all(feature = "macros", not(loom)))]
+pub use heapledger_macros::scoped;
+
 #[doc = include_str!("../docs/GUARANTEES.md")]
 pub mod guarantees {}
 
