@@ -1,10 +1,11 @@
 //! A function with a body, as the attributes take it apart and put it together.
 
-use proc_macro2::TokenStream;
-use quote::{ToTokens, quote};
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::{Parse, ParseStream};
 use syn::token::Brace;
-use syn::{Attribute, Error, Result, Signature, Token, Visibility};
+use syn::visit_mut::{VisitMut, visit_type_mut};
+use syn::{Attribute, Error, Result, ReturnType, Signature, Token, Type, Visibility, parse_quote};
 
 /// A function or method. The body stays tokens: the compiler explains what is
 /// wrong in it better than a second parser.
@@ -54,6 +55,41 @@ impl Function {
 
     pub(crate) fn is_async(&self) -> bool {
         self.signature.asyncness.is_some()
+    }
+
+    /// The body for an `async` block that is awaited in the function.
+    ///
+    /// The compiler knows what an `async fn` returns before it looks at the body:
+    /// `?`, `return` and coercions rely on it. A block learns it from the first
+    /// `return` in it, so this one comes first; it is never taken.
+    pub(crate) fn async_body(&self) -> TokenStream {
+        let body = &self.body;
+        let mut output = match &self.signature.output {
+            ReturnType::Default => parse_quote!(()),
+            ReturnType::Type(_, output) => Type::clone(output),
+        };
+        if matches!(output, Type::Never(_)) {
+            return body.clone();
+        }
+        ImplTraitIsInferred.visit_type_mut(&mut output);
+        quote_spanned! {Span::mixed_site()=>
+            if let ::core::option::Option::Some(never) = ::core::option::Option::None::<#output> {
+                return never;
+            }
+            #body
+        }
+    }
+}
+
+/// In a body there is no `impl Trait`, but the compiler may work it out: `_`.
+struct ImplTraitIsInferred;
+
+impl VisitMut for ImplTraitIsInferred {
+    fn visit_type_mut(&mut self, output: &mut Type) {
+        match output {
+            Type::ImplTrait(_) => *output = parse_quote!(_),
+            other => visit_type_mut(self, other),
+        }
     }
 }
 

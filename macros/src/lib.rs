@@ -4,14 +4,27 @@
 //! Entry points only; each attribute is a module of its own.
 
 mod function;
+mod measured;
 mod scoped;
+mod tag;
 
 use proc_macro::TokenStream;
 
-#[allow(missing_docs)] // Documented where heapledger re-exports it.
+// Documented where heapledger re-exports them, so that the examples compile there.
+
+#[allow(missing_docs)]
 #[proc_macro_attribute]
 pub fn scoped(options: TokenStream, item: TokenStream) -> TokenStream {
-    scoped::expand(options.into(), item.into())
-        .unwrap_or_else(|error| error.to_compile_error())
-        .into()
+    or_explain(scoped::expand(options.into(), item.into()))
+}
+
+#[allow(missing_docs)]
+#[proc_macro_attribute]
+pub fn measured(options: TokenStream, item: TokenStream) -> TokenStream {
+    let can_log = cfg!(feature = "tracing");
+    or_explain(measured::expand(options.into(), item.into(), can_log))
+}
+
+fn or_explain(expanded: syn::Result<proc_macro2::TokenStream>) -> TokenStream {
+    expanded.unwrap_or_else(|error| error.to_compile_error()).into()
 }

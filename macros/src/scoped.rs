@@ -2,19 +2,24 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
-use syn::{Error, Result};
+use syn::Result;
 
 use crate::function::Function;
+use crate::tag::TagOption;
 
 pub(crate) fn expand(options: TokenStream, item: TokenStream) -> Result<TokenStream> {
     let mut function = Function::parse("scoped", item)?;
-    if function.is_async() {
-        return Err(Error::new_spanned(function.signature.asyncness, "async fn: not yet"));
-    }
-    let body = &function.body;
-    function.body = quote_spanned! {Span::mixed_site()=>
-        let _scope = ::heapledger::scope!(#options);
-        #body
+    let tag = match syn::parse2(options)? {
+        TagOption::Name(name) => name.into_token_stream(),
+        TagOption::Static(path) => path.into_token_stream(),
+    };
+    let here = Span::mixed_site();
+    function.body = if function.is_async() {
+        let body = function.async_body();
+        quote_spanned!(here=> ::heapledger::scope!(#tag, async move { #body }).await)
+    } else {
+        let body = &function.body;
+        quote_spanned!(here=> let _scope = ::heapledger::scope!(#tag); #body)
     };
     Ok(function.into_token_stream())
 }
