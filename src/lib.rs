@@ -40,6 +40,8 @@
 
 #[cfg(not(loom))]
 mod alloc;
+#[cfg(all(feature = "macros", not(loom)))]
+mod attributes;
 #[cfg(not(loom))]
 pub mod bench;
 #[cfg(not(loom))]
@@ -82,7 +84,7 @@ pub use {
     ledger::TAGS_MAX,
     ledger::fault::{Faults, faults},
     ledger::name::TAG_NAME_MAX_BYTES,
-    measure::{Measurement, measure},
+    measure::{MeasureFuture, Measurement, measure, measure_async},
     overhead::{Overhead, self_overhead},
     report::{Report, Row, RowKind, TagColumns, report},
     scope::{Carried, InScope, IntoScope, Scope, ScopeGuard, Scoped, Tag, TagId},
@@ -112,7 +114,14 @@ pub use handover::thread;
 pub use handover::tokio;
 
 #[cfg(all(feature = "macros", not(loom)))]
-pub use heapledger_macros::scoped;
+pub use attributes::{measured, scoped};
+
+/// What attributes expand to; not for use by hand, and not stable.
+#[cfg(all(feature = "tracing", not(loom)))]
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::measure::logged::{Level, Site};
+}
 
 #[doc = include_str!("../docs/GUARANTEES.md")]
 pub mod guarantees {}

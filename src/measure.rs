@@ -1,5 +1,9 @@
 //! Measuring one piece of work: what it took, kept, and needed at most.
 
+mod future;
+#[cfg(feature = "tracing")]
+pub(crate) mod logged;
+
 use std::time::{Duration, Instant};
 
 use crate::alloc::local::local;
@@ -9,6 +13,8 @@ use crate::ledger::window::{Watch, Window};
 use crate::os;
 use crate::scope::Tag;
 use crate::snapshot;
+
+pub use future::{MeasureFuture, measure_async};
 
 /// The interval between two looks that the measurement of a tag begins with.
 const INTERVAL_BYTES: u32 = 4096;
@@ -39,7 +45,8 @@ pub struct Measurement {
     pub allocated_blocks: u64,
     /// Blocks freed that belonged to the tag.
     pub freed_blocks: u64,
-    /// What the calling thread allocated and freed, under any tag.
+    /// What the calling thread allocated and freed, under any tag; for a future,
+    /// the threads that polled it, while they did.
     pub thread: Counts,
     /// By how much the process's resident size grew, if the system tells it.
     pub rss_bytes_delta: Option<i64>,
@@ -122,45 +129,60 @@ impl Tag {
 
 /// A measurement under way; if it is dropped, the work has panicked.
 pub(crate) struct Running {
-    watch: Watch,
-    window: Window,
+    record: Record,
     interval: Interval,
-    rss_bytes: Option<u64>,
-    counts: Counts,
     thread: Counts,
-    started: Instant,
 }
 
 impl Running {
     pub(crate) fn start(watch: Watch) -> Result<Self, Error> {
         // Gives the thread its counters, if it has not allocated yet.
         snapshot::thread()?;
-        let rss_bytes = os::rss_bytes();
-        let counts = watch.read();
-        let window = Window::open(watch, counts.live_bytes())
-            .ok_or(Error::new(ErrorKind::TooManyMeasurements))?;
-        let interval = Interval::shorten(match watch {
-            Watch::Tag(_) => INTERVAL_BYTES,
-            Watch::Process => 1,
-        });
+        let record = Record::start(watch)?;
+        let interval = Interval::shorten(watch);
         let thread = snapshot::thread()?;
-        let started = Instant::now();
-        Ok(Self { watch, window, interval, rss_bytes, counts, thread, started })
+        Ok(Self { record, interval, thread })
     }
 
     /// What was live when the work began.
     pub(crate) fn live_bytes(&self) -> u64 {
-        self.counts.live_bytes()
+        self.record.counts.live_bytes()
     }
 
     pub(crate) fn stop(self) -> Measurement {
-        let elapsed = self.started.elapsed();
         // The thread had counters when the work began and has not ended since.
         let thread = snapshot::thread().unwrap_or(self.thread).since(&self.thread);
+        let measurement = self.record.stop(thread);
+        drop(self.interval);
+        measurement
+    }
+}
+
+/// The part of a measurement that does not mind on which threads the work runs.
+pub(crate) struct Record {
+    watch: Watch,
+    window: Window,
+    rss_bytes: Option<u64>,
+    counts: Counts,
+    started: Instant,
+}
+
+impl Record {
+    pub(crate) fn start(watch: Watch) -> Result<Self, Error> {
+        snapshot::backend()?;
+        let rss_bytes = os::rss_bytes();
+        let counts = watch.read();
+        let window = Window::open(watch, counts.live_bytes())
+            .ok_or(Error::new(ErrorKind::TooManyMeasurements))?;
+        Ok(Self { watch, window, rss_bytes, counts, started: Instant::now() })
+    }
+
+    /// `thread` is what the threads that did the work allocated and freed.
+    pub(crate) fn stop(self, thread: Counts) -> Measurement {
+        let elapsed = self.started.elapsed();
         let after = self.watch.read();
         let counts = after.since(&self.counts);
         let peak_live_bytes = self.window.peak(after.live_bytes());
-        drop(self.interval);
         let rss_bytes = os::rss_bytes();
         Measurement {
             elapsed,
@@ -178,19 +200,26 @@ impl Running {
     }
 }
 
-/// A shorter interval between two looks at the peaks, until dropped.
-struct Interval {
+/// A shorter interval between two looks at the peaks on this thread, until dropped.
+pub(crate) struct Interval {
     before: u32,
 }
 
 impl Interval {
-    fn shorten(bytes: u32) -> Self {
+    pub(crate) fn shorten(watch: Watch) -> Self {
+        let bytes = match watch {
+            Watch::Tag(_) => INTERVAL_BYTES,
+            Watch::Process => 1,
+        };
         Self { before: local().set_interval_bytes(bytes) }
     }
 }
 
 impl Drop for Interval {
     fn drop(&mut self) {
+        // The thread is about to get a full interval: what it has spent of the last
+        // one would never be looked at.
+        local().look();
         local().set_interval_bytes(self.before);
     }
 }

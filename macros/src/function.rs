@@ -76,7 +76,7 @@ impl Function {
             if let ::core::option::Option::Some(never) = ::core::option::Option::None::<#output> {
                 return never;
             }
-            #body
+            { #body }
         }
     }
 }

@@ -15,16 +15,21 @@ use proc_macro::TokenStream;
 #[allow(missing_docs)]
 #[proc_macro_attribute]
 pub fn scoped(options: TokenStream, item: TokenStream) -> TokenStream {
-    or_explain(scoped::expand(options.into(), item.into()))
+    or_explain(&item, scoped::expand(options.into(), item.clone().into()))
 }
 
 #[allow(missing_docs)]
 #[proc_macro_attribute]
 pub fn measured(options: TokenStream, item: TokenStream) -> TokenStream {
     let can_log = cfg!(feature = "tracing");
-    or_explain(measured::expand(options.into(), item.into(), can_log))
+    or_explain(&item, measured::expand(options.into(), item.clone().into(), can_log))
 }
 
-fn or_explain(expanded: syn::Result<proc_macro2::TokenStream>) -> TokenStream {
-    expanded.unwrap_or_else(|error| error.to_compile_error()).into()
+/// The item stays beside the message: nobody wants to read that it is missing, too.
+fn or_explain(item: &TokenStream, expanded: syn::Result<proc_macro2::TokenStream>) -> TokenStream {
+    expanded.map(TokenStream::from).unwrap_or_else(|error| {
+        let mut tokens = TokenStream::from(error.to_compile_error());
+        tokens.extend(item.clone());
+        tokens
+    })
 }

@@ -2,9 +2,8 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::meta::ParseNestedMeta;
-use syn::parse::Parser;
-use syn::{Error, LitStr, Result};
+use syn::parse::{Parse, ParseStream};
+use syn::{Error, LitStr, Result, Token};
 
 use crate::function::Function;
 use crate::tag::check_name;
@@ -18,7 +17,7 @@ pub(crate) fn expand(
     can_log: bool,
 ) -> Result<TokenStream> {
     let mut function = Function::parse("measured", item)?;
-    let Options { name, level } = Options::parse(options)?;
+    let Options { name, level } = syn::parse2(options)?;
     if !can_log {
         return Err(Error::new(
             Span::call_site(),
@@ -33,6 +32,7 @@ pub(crate) fn expand(
         },
         LitStr::into_token_stream,
     );
+    let level = level.unwrap_or_else(|| Ident::new("INFO", Span::call_site()));
     let here = Span::mixed_site();
     // The `static` in a block of its own: the body must not see its name.
     let site = quote_spanned! {here=> {
@@ -47,42 +47,52 @@ pub(crate) fn expand(
         quote_spanned!(here=> ::heapledger::__private::Site::future(#site, async move { #body }).await)
     } else {
         let body = &function.body;
-        quote_spanned!(here=> let _measured = ::heapledger::__private::Site::start(#site); #body)
+        quote_spanned!(here=> let _measured = ::heapledger::__private::Site::start(#site); { #body })
     };
     Ok(function.into_token_stream())
 }
 
+#[derive(Default)]
 struct Options {
     name: Option<LitStr>,
-    level: Ident,
+    level: Option<Ident>,
 }
 
-impl Options {
-    fn parse(options: TokenStream) -> Result<Self> {
-        let mut parsed = Self { name: None, level: Ident::new("INFO", Span::call_site()) };
-        syn::meta::parser(|option| parsed.set(&option)).parse2(options)?;
-        Ok(parsed)
-    }
-
-    fn set(&mut self, option: &ParseNestedMeta<'_>) -> Result<()> {
-        if option.path.is_ident("name") {
-            let name = option.value()?.parse()?;
-            check_name(&name)?;
-            self.name = Some(name);
-        } else if option.path.is_ident("level") {
-            let level: LitStr = option.value()?.parse()?;
-            if !LEVELS.contains(&&*level.value()) {
-                let message = format!("expected one of {}", LEVELS.join(", "));
-                return Err(Error::new_spanned(level, message));
+impl Parse for Options {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        const EXPECTED: &str = "expected `name = \"…\"` or `level = \"…\"`";
+        let mut options = Self::default();
+        while !input.is_empty() {
+            let start = input.fork();
+            let expected = || start.error(EXPECTED);
+            let option: Ident = input.parse().map_err(|_| expected())?;
+            input.parse::<Token![=]>().map_err(|_| Error::new_spanned(&option, EXPECTED))?;
+            let value: LitStr = input.parse()?;
+            let is_new = if option == "name" {
+                check_name(&value)?;
+                options.name.replace(value).is_none()
+            } else if option == "level" {
+                options.level.replace(level(&value)?).is_none()
+            } else {
+                return Err(expected());
+            };
+            if !is_new {
+                return Err(Error::new_spanned(&option, format!("`{option}` is given twice")));
             }
-            self.level = Ident::new(&level.value().to_uppercase(), level.span());
-        } else {
-            return Err(
-                option.error("unknown option: there are `name = \"…\"` and `level = \"…\"`")
-            );
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
         }
-        Ok(())
+        Ok(options)
     }
+}
+
+/// The constant of `tracing::Level`.
+fn level(value: &LitStr) -> Result<Ident> {
+    if !LEVELS.contains(&&*value.value()) {
+        return Err(Error::new_spanned(value, format!("expected one of {}", LEVELS.join(", "))));
+    }
+    Ok(Ident::new(&value.value().to_uppercase(), value.span()))
 }
 
 #[cfg(test)]

@@ -3,23 +3,28 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::Result;
+use syn::spanned::Spanned;
 
 use crate::function::Function;
 use crate::tag::TagOption;
 
 pub(crate) fn expand(options: TokenStream, item: TokenStream) -> Result<TokenStream> {
     let mut function = Function::parse("scoped", item)?;
-    let tag = match syn::parse2(options)? {
-        TagOption::Name(name) => name.into_token_stream(),
-        TagOption::Static(path) => path.into_token_stream(),
-    };
     let here = Span::mixed_site();
+    let tag = match syn::parse2(options)? {
+        // The `static` in a block of its own: the body must not see its name.
+        TagOption::Name(name) => quote_spanned! {here=> {
+            static SITE: ::heapledger::Tag = ::heapledger::Tag::new(#name);
+            &SITE
+        }},
+        TagOption::Static(path) => quote_spanned!(path.span().resolved_at(here)=> &#path),
+    };
     function.body = if function.is_async() {
         let body = function.async_body();
-        quote_spanned!(here=> ::heapledger::scope!(#tag, async move { #body }).await)
+        quote_spanned!(here=> ::heapledger::InScope::in_scope(async move { #body }, #tag).await)
     } else {
         let body = &function.body;
-        quote_spanned!(here=> let _scope = ::heapledger::scope!(#tag); #body)
+        quote_spanned!(here=> let _scope = ::heapledger::Tag::enter(#tag); { #body })
     };
     Ok(function.into_token_stream())
 }

@@ -1,5 +1,6 @@
 //! What an attribute says about a tag: its name, or the path of a `static`.
 
+use proc_macro2::Span;
 use syn::parse::{Parse, ParseStream};
 use syn::{Error, LitStr, Path, Result};
 
@@ -14,7 +15,7 @@ impl Parse for TagOption {
         const EXPECTED: &str = "expected a name in quotes, as in #[heapledger::scoped(\"index\")], \
                                 or the path of a `static` heapledger::Tag";
         if input.is_empty() {
-            return Err(input.error(EXPECTED));
+            return Err(Error::new(Span::call_site(), EXPECTED));
         }
         let option = if input.peek(LitStr) {
             let name = input.parse()?;

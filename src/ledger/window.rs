@@ -86,13 +86,22 @@ impl Watch {
 
 struct Slot {
     watch: AtomicU16,
+    /// How many windows were opened before this one.
+    opened: AtomicU64,
     word: AtomicU64,
 }
 
+impl Slot {
+    const fn new() -> Self {
+        Self { watch: AtomicU16::new(0), opened: AtomicU64::new(0), word: AtomicU64::new(0) }
+    }
+}
+
 static OPEN: AtomicUsize = AtomicUsize::new(0);
+/// Windows ever opened.
+static OPENED: AtomicU64 = AtomicU64::new(0);
 static TAKEN: Slots<{ WINDOWS_MAX / 64 }> = Slots::new();
-static SLOTS: [Slot; WINDOWS_MAX] =
-    [const { Slot { watch: AtomicU16::new(0), word: AtomicU64::new(0) } }; WINDOWS_MAX];
+static SLOTS: [Slot; WINDOWS_MAX] = [const { Slot::new() }; WINDOWS_MAX];
 
 /// An open window; closed when dropped.
 pub(crate) struct Window {
@@ -108,6 +117,9 @@ impl Window {
         // Relaxed: the slot is ours; the Release below publishes `watch`.
         let number = (slot.word.load(Ordering::Relaxed) >> PEAK_BITS).wrapping_add(1);
         slot.watch.store(watch.to_bits(), Ordering::Relaxed);
+        // Release: pairs with the Acquire in `Look::begin`. Who sees this number
+        // then reads no value older than `live_bytes`.
+        slot.opened.store(OPENED.fetch_add(1, Ordering::Release), Ordering::Relaxed);
         // Release: pairs with the Acquire in `look`.
         slot.word.store((number << PEAK_BITS) | live_bytes.min(PEAK_MASK), Ordering::Release);
         // Relaxed: a hint; the opener's own looks come after it anyway.
@@ -137,18 +149,46 @@ pub(crate) fn look(tag: u16) -> Option<u64> {
         return None;
     }
     let mut next: Option<u64> = None;
+    let mut last: Option<Look> = None;
     for slot in TAKEN.taken().filter_map(|index| SLOTS.get(index)) {
         // Acquire: pairs with the Release in `open`.
         let word = slot.word.load(Ordering::Acquire);
         let watch = Watch::from_bits(slot.watch.load(Ordering::Relaxed));
-        if watch.includes(tag) {
-            let live_bytes = watch.read().live_bytes();
+        let opened = slot.opened.load(Ordering::Relaxed);
+        let known = last.filter(|look| look.is_for(watch, opened));
+        if known.is_some() || watch.includes(tag) {
+            let look = known.unwrap_or_else(|| Look::begin(watch));
+            let live_bytes = look.live_bytes;
             let missing_bytes = raise(slot, word, live_bytes).saturating_sub(live_bytes);
             let step = watch.step(missing_bytes, live_bytes);
             next = Some(next.map_or(step, |next| next.min(step)));
+            last = Some(look);
         }
     }
     next
+}
+
+/// What was read for one window, and serves the others on the same tag: a thousand
+/// calls of one function may be measured at one time.
+#[derive(Clone, Copy)]
+struct Look {
+    watch: Watch,
+    live_bytes: u64,
+    /// Windows opened before the reading.
+    opened: u64,
+}
+
+impl Look {
+    fn begin(watch: Watch) -> Self {
+        // Acquire: pairs with the Release in `open`.
+        let opened = OPENED.load(Ordering::Acquire);
+        Self { watch, live_bytes: watch.read().live_bytes(), opened }
+    }
+
+    /// A window that was opened later must not see what was live before it.
+    fn is_for(&self, watch: Watch, opened: u64) -> bool {
+        self.watch == watch && opened < self.opened
+    }
 }
 
 /// Raises the peak in a word of the same number, and returns the peak.
@@ -193,5 +233,19 @@ mod tests {
         assert_eq!(all.len(), WINDOWS_MAX);
         drop(all);
         assert!(Window::open(Watch::Process, 0).is_some());
+    }
+
+    #[test]
+    fn a_reading_serves_windows_that_were_open_before_it() {
+        let watch = Watch::Tag(80);
+        let opened = |window: &Window| window.slot.opened.load(Ordering::Relaxed);
+        let before = Window::open(watch, 10).unwrap();
+        let look = Look::begin(watch);
+        let after = Window::open(watch, 5).unwrap();
+        assert!(look.is_for(watch, opened(&before)));
+        assert!(!look.is_for(Watch::Tag(81), opened(&before)));
+        // No other test opened one in between.
+        let look = Look { opened: opened(&after), ..look };
+        assert!(!look.is_for(watch, opened(&after)), "it would see what was freed before it began");
     }
 }

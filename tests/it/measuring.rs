@@ -115,6 +115,20 @@ fn a_panic_leaves_no_scope_and_no_window_behind() {
     drop(kept);
 }
 
+/// Each measurement gives the thread a new interval between two looks at the peaks;
+/// what the last one had used up of its own is looked at all the same.
+#[test]
+fn many_short_measurements_hide_no_peak() {
+    let mut kept: Vec<Vec<u8>> = Vec::with_capacity(1000);
+    for _ in 0..1000 {
+        measured("measuring/short", || kept.push(black_box(vec![1_u8; 2048])));
+    }
+    drop(kept);
+    let reading = Tag::register("measuring/short").unwrap().read().unwrap();
+    let missed = 2048 * 1000 - reading.peak_live_bytes;
+    assert!(missed <= 256 << 10, "{missed} bytes missed");
+}
+
 #[test]
 fn a_bad_name_runs_nothing() {
     let mut ran = false;

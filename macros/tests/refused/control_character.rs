@@ -1,0 +1,4 @@
+#[heapledger::scoped("index\n")]
+async fn work() {}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[heapledger::scoped("index//postings")]
+fn work() {}
+
+fn main() {}

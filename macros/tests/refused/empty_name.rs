@@ -1,0 +1,4 @@
+#[heapledger::scoped("")]
+fn work() {}
+
+fn main() {}

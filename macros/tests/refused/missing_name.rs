@@ -1,0 +1,7 @@
+#[heapledger::scoped]
+fn bare() {}
+
+#[heapledger::scoped()]
+fn with_parentheses() {}
+
+fn main() {}

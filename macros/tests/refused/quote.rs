@@ -1,0 +1,4 @@
+#[heapledger::measured(name = "the \"index\"")]
+fn work() {}
+
+fn main() {}
