@@ -52,6 +52,8 @@ mod external;
 mod handover;
 mod ledger;
 #[cfg(not(loom))]
+mod marks;
+#[cfg(not(loom))]
 mod measure;
 #[cfg(not(loom))]
 mod os;
@@ -84,6 +86,7 @@ pub use {
     ledger::TAGS_MAX,
     ledger::fault::{Faults, faults},
     ledger::name::TAG_NAME_MAX_BYTES,
+    marks::{MARKS_MAX, MarkDelta, MarkError, MarkErrorKind, TagDelta, delta, mark, marks, unmark},
     measure::{MeasureFuture, Measurement, measure, measure_async},
     overhead::{Overhead, self_overhead},
     report::{Report, Row, RowKind, TagColumns, report},

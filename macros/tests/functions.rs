@@ -29,7 +29,7 @@ pub(crate) async fn by_path(text: String) -> String {
 }
 
 #[scoped("functions/generic")]
-fn generic<T, const N: usize>(values: [T; N]) -> Vec<T>
+fn generic<T, const N: usize>(values: &[T; N]) -> Vec<T>
 where
     T: Clone + Debug,
 {
@@ -42,7 +42,7 @@ fn lifetimes<'a, 'b: 'a>(first: &'a str, second: &'b str) -> &'a str {
 }
 
 /// Documented, and more.
-#[must_use]
+#[must_use = "it does nothing by itself"]
 #[inline]
 #[scoped("functions/impl_trait")]
 fn impl_trait<'a>(names: impl Iterator<Item = &'a str> + 'a) -> impl Iterator<Item = String> + 'a {
@@ -213,6 +213,6 @@ fn they_are_what_they_were() {
     assert_eq!(items_first() + heapledger_test_callback(1), 5);
     assert_eq!(temporaries(), 2);
     assert_eq!(impl_trait(["a"].into_iter()).count(), 1);
-    assert_eq!(generic([1, 2]), [1, 2]);
+    assert_eq!(generic(&[1, 2]), [1, 2]);
     assert_eq!(engine.query("x") + engine.provided(), 3);
 }

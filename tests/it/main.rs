@@ -7,6 +7,7 @@ mod children;
 mod futures;
 mod guards;
 mod huge;
+mod marks;
 mod measuring;
 mod names;
 mod ownership;

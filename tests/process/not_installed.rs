@@ -5,7 +5,10 @@
 //!
 //! Seen to fail: with the allocator installed in this program.
 
-use heapledger::{ErrorKind::NotInstalled, SnapshotRing, Tag, TagReading, scope};
+use std::future::Future;
+use std::task::{Context, Poll, Waker};
+
+use heapledger::{ErrorKind::NotInstalled, MarkErrorKind, SnapshotRing, Tag, TagReading, scope};
 
 #[test]
 fn every_reading_says_so() {
@@ -39,6 +42,13 @@ fn every_reading_says_so() {
     for (name, reading) in readings {
         assert_eq!(reading.map_err(|error| error.kind()), Err(NotInstalled), "{name}");
     }
+    let mut future = std::pin::pin!(heapledger::measure_async("work", async { vec![1] }));
+    let polled = future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    let is_refused = |error: heapledger::Error| error.kind() == NotInstalled;
+    assert!(matches!(polled, Poll::Ready(Err(error)) if is_refused(error)), "measure_async");
+    let error = heapledger::mark("here").expect_err("nothing to be kept");
+    assert!(matches!(error.kind(), MarkErrorKind::Unread(why) if why.kind() == NotInstalled));
+    assert!(heapledger::marks().is_empty());
     assert!(heapledger::self_check().is_err());
     let info = heapledger::system_info();
     assert_eq!((info.memory_allocator_verified, info.memory_allocator), (false, None));

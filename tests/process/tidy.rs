@@ -26,6 +26,7 @@ const LAYERS: &[&str] = &[
     "self_check",
     "overhead",
     "measure",
+    "marks",
     "report",
     "system_info",
     "bench",

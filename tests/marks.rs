@@ -1,0 +1,83 @@
+//! Marks and the whole process: nobody else may allocate, so this is a program of
+//! its own and one test.
+
+use std::hint::black_box;
+
+use heapledger::{MARKS_MAX, MarkErrorKind, Tag, delta, mark, marks, scope, unmark};
+
+#[global_allocator]
+static GLOBAL: heapledger::Allocator = heapledger::Allocator::new();
+
+fn kept_by_marks() -> u64 {
+    Tag::register("heapledger/marks")
+        .expect("a valid name")
+        .read()
+        .expect("installed")
+        .own
+        .live_bytes()
+}
+
+#[test]
+fn marks_show_everything_but_themselves() {
+    nothing_happened_between_two_marks();
+    the_process_is_the_sum_of_its_tags();
+    there_is_room_for_a_number_of_marks();
+}
+
+/// However much the marks hold by then.
+fn nothing_happened_between_two_marks() {
+    mark("first").unwrap();
+    for n in 0..50 {
+        mark(&format!("more {n}")).unwrap();
+    }
+    mark("last").unwrap();
+    assert!(kept_by_marks() > 10_000, "{}", kept_by_marks());
+    let nothing = delta("first", "last").unwrap();
+    let process = &nothing.process;
+    // The names that this test formats are gone again.
+    assert_eq!((process.live_bytes(), process.live_blocks()), (0, 0));
+    assert_eq!(nothing.tag("heapledger").unwrap().with_children_live_bytes, 0);
+    assert_eq!(nothing.tag("heapledger/marks"), None);
+    drop(nothing);
+    marks().iter().for_each(|name| unmark(name).unwrap());
+    assert_eq!(marks(), [""; 0]);
+    // An empty map keeps its root.
+    assert!(kept_by_marks() < 4096, "{} bytes leaked", kept_by_marks());
+}
+
+fn the_process_is_the_sum_of_its_tags() {
+    let before = scope!("sum/before", black_box(vec![1_u8; 5000]));
+    mark("a").unwrap();
+    let tagged = scope!("sum/tagged", black_box(vec![1_u8; 1000]));
+    let untagged = black_box(vec![1_u8; 200]);
+    drop(before);
+    mark("b").unwrap();
+    let between = delta("a", "b").unwrap();
+    assert_eq!(between.process.live_bytes(), 1000 + 200 - 5000);
+    let sum: i64 = between.tags.iter().map(|tag| tag.own_live_bytes).sum();
+    assert_eq!(sum, between.process.live_bytes());
+    assert_eq!(between.tag("(untagged)").unwrap().own_live_bytes, 200);
+    drop((tagged, untagged));
+}
+
+fn there_is_room_for_a_number_of_marks() {
+    let mut made = marks().len();
+    while made < MARKS_MAX {
+        mark(&format!("mark {made}")).unwrap();
+        made += 1;
+    }
+    let held = kept_by_marks();
+    let error = mark("one more").unwrap_err();
+    assert_eq!(error.kind(), &MarkErrorKind::Full);
+    assert!(error.to_string().contains("1024 marks already: unmark some"), "{error}");
+    drop(error);
+    assert_eq!(kept_by_marks(), held, "a refused mark holds nothing");
+    // A known name is replaced all the same, and a forgotten one makes room.
+    mark("a").unwrap();
+    unmark("b").unwrap();
+    mark("one more").unwrap();
+    assert_eq!(marks().len(), MARKS_MAX);
+
+    let text = delta("a", "?").unwrap_err().to_string();
+    assert!(text.ends_with(" and 1004 more"), "{text}");
+}
