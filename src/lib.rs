@@ -52,6 +52,8 @@ mod external;
 mod handover;
 mod ledger;
 #[cfg(not(loom))]
+pub mod lifecycle;
+#[cfg(not(loom))]
 mod marks;
 #[cfg(not(loom))]
 mod measure;

@@ -7,6 +7,7 @@ mod children;
 mod futures;
 mod guards;
 mod huge;
+mod instances;
 mod marks;
 mod measuring;
 mod names;
@@ -16,6 +17,7 @@ mod readings;
 mod scopes;
 mod tags;
 mod threads;
+mod watching;
 mod zero_sized;
 
 #[path = "../support/random.rs"]

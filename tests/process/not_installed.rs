@@ -55,3 +55,18 @@ fn every_reading_says_so() {
     assert_eq!(info.proof, heapledger::Proof::NotInstalled);
     drop(kept);
 }
+
+/// Counting instances and watching objects needs names, no allocator.
+#[test]
+fn what_does_not_read_memory_works() {
+    use heapledger::lifecycle::{Tracked, instances_by_tag, survivors, watch};
+    use std::sync::Arc;
+
+    struct Counted;
+    let counted = scope!("not installed", Tracked::new(Counted));
+    let by_tag = instances_by_tag::<Counted>();
+    assert_eq!((by_tag[0].tag.as_str(), by_tag[0].counts.live()), ("not installed", 1));
+    let object = Arc::new(counted);
+    watch(&object, "object");
+    assert_eq!(survivors()[0].name, "object");
+}

@@ -27,6 +27,7 @@ const LAYERS: &[&str] = &[
     "overhead",
     "measure",
     "marks",
+    "lifecycle",
     "report",
     "system_info",
     "bench",
