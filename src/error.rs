@@ -47,6 +47,9 @@ pub enum ErrorKind {
     InvalidTag(TagError),
     /// More measurements are under way than there is room for.
     TooManyMeasurements,
+    /// More observations are under way than there is room for, or the operating
+    /// system has no memory for another.
+    TooManyObservations,
     /// The operating system did not tell (no `/proc`, or no permission).
     SystemUnavailable,
     /// The backend does not tell or cannot do this.
@@ -93,6 +96,10 @@ impl fmt::Display for Error {
             ErrorKind::TooManyMeasurements => {
                 f.write_str("4096 measurements are under way: no room for another")
             }
+            ErrorKind::TooManyObservations => f.write_str(
+                "no room for another observation: 256 tests or observations are under way, or \
+                 the operating system has no memory",
+            ),
             ErrorKind::SystemUnavailable => {
                 f.write_str("the operating system does not tell this process its memory")
             }

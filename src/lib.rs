@@ -72,6 +72,8 @@ mod snapshot;
 mod sync;
 #[cfg(not(loom))]
 mod system_info;
+#[cfg(all(feature = "testing", not(loom)))]
+pub mod testing;
 #[cfg(test)]
 mod tests;
 
@@ -92,7 +94,7 @@ pub use {
     measure::{MeasureFuture, Measurement, measure, measure_async},
     overhead::{Overhead, self_overhead},
     report::{Report, Row, RowKind, TagColumns, report},
-    scope::{Carried, InScope, IntoScope, Scope, ScopeGuard, Scoped, Tag, TagId},
+    scope::{Carried, EnteredScope, InScope, IntoScope, Scope, ScopeGuard, Scoped, Tag, TagId},
     self_check::{SelfCheckError, self_check},
     snapshot::{
         Delta, Labelled, MemoryLine, OwnedSnapshot, OwnedTagReading, RingStats, Snapshot,
@@ -105,6 +107,9 @@ pub use {
     },
     system_info::{Proof, SystemInfo, set_runtime_threads, system_info},
 };
+
+#[cfg(all(feature = "testing", not(loom)))]
+pub use testing::inject;
 
 #[cfg(not(loom))]
 pub use heapledger_alloc_sys::{Capabilities, SizeClass, Statistics};

@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use crate::ledger::{peak, registry, tag_map, window};
+use crate::ledger::{observer, peak, registry, tag_map, window};
 use crate::{external, os};
 
 /// Memory of heapledger's own, in bytes of physical memory.
@@ -78,12 +78,21 @@ pub fn self_overhead() -> Overhead {
     Overhead { statics_bytes, threads_bytes, tag_map_bytes, threads, is_resident }
 }
 
-const STATICS: usize = 7;
+const STATICS: usize = 8;
 
 fn statics() -> [Range<usize>; STATICS] {
     let [tags, shared, shards] = registry::statics();
     let (peaks, windows) = (peak::statics(), window::statics());
-    [tags, shared, shards, peaks, windows, tag_map::statics(), external::statics()]
+    [
+        tags,
+        shared,
+        shards,
+        peaks,
+        windows,
+        tag_map::statics(),
+        external::statics(),
+        observer::statics(),
+    ]
 }
 
 /// The pages under some ranges, none of them twice.

@@ -5,6 +5,9 @@
 //! - `fuel` or `tank` positive ⇒ `shard` is set.
 //! - a tag is set ⇒ `fuel` is not positive: code inside a scope never takes the
 //!   untagged path.
+//! - an observer is set ⇒ `fuel` is not positive: whatever an observed thread
+//!   allocates is spent from the tank, and what it may not allocate comes to the
+//!   slow path.
 //! - the variable has no destructor and a constant initialiser: it can be used
 //!   from the first instruction of a thread to the last.
 
@@ -12,9 +15,10 @@ use core::cell::Cell;
 use core::sync::atomic::{Ordering, compiler_fence};
 
 use crate::ledger::cell::CELL_BYTES;
-use crate::ledger::peak;
+use crate::ledger::observer::{self, ObserverId};
 use crate::ledger::registry::{self, SHARED};
 use crate::ledger::shard::Shard;
+use crate::ledger::{peak, read};
 
 use super::exit;
 
@@ -40,9 +44,13 @@ pub(crate) struct Local {
     shard: Cell<*const Shard>,
     /// The current tag, as the offset of its cell in every shard.
     tag: Cell<u32>,
+    /// Who counts what the thread does, beside the ledger.
+    observer: Cell<ObserverId>,
     state: Cell<State>,
     /// Bytes between two looks at the peaks, if not the process's setting.
     interval_bytes: Cell<u32>,
+    /// What an observed thread had allocated when it last looked at the peaks.
+    looked_at_bytes: Cell<u64>,
 }
 
 thread_local! {
@@ -52,8 +60,10 @@ thread_local! {
             tank: Cell::new(0),
             shard: Cell::new(&raw const SHARED),
             tag: Cell::new(0),
+            observer: Cell::new(ObserverId::NONE),
             state: Cell::new(State::Fresh),
             interval_bytes: Cell::new(0),
+            looked_at_bytes: Cell::new(0),
         }
     };
 }
@@ -161,6 +171,33 @@ impl Local {
         self.fuel.set(if self.has_shard() { saved.fuel } else { 0 });
     }
 
+    /// The observer the thread is inside of.
+    #[inline(always)]
+    pub(crate) fn observer(&self) -> ObserverId {
+        self.observer.get()
+    }
+
+    /// Goes to another observer.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn observe(&self, observer: ObserverId) {
+        if self.state.get() == State::Fresh {
+            self.register();
+        }
+        self.observer.set(observer::switch(self.shard(), self.observer.get(), observer));
+        self.refuel();
+    }
+
+    /// On the slow path of an allocation: whether an observed thread may go on
+    /// without a look. Outside scopes it comes here each time.
+    pub(crate) fn spend_observed(&self, bytes: usize) -> bool {
+        if self.observer.get().is_none() {
+            return false;
+        }
+        self.keep_fuel_empty();
+        self.spend(bytes).is_ok()
+    }
+
     /// The shard to count in, after giving the thread one if it never had;
     /// `None` means the shared one.
     #[cold]
@@ -183,6 +220,9 @@ impl Local {
     #[cold]
     pub(crate) fn retire(&self) -> Option<&'static Shard> {
         let shard = self.shard();
+        if !self.observer.get().is_none() {
+            self.observe(ObserverId::NONE);
+        }
         // In this order, for a signal handler that comes in between: fuel without
         // a shard must never be seen, and from the first store on nothing refuels.
         self.state.set(State::Shared);
@@ -193,14 +233,16 @@ impl Local {
         shard
     }
 
-    /// Fills both meters; empties them where there is no shard.
+    /// Fills both meters; empties them where there is no shard, and where the next
+    /// allocation has to look.
     fn refuel(&self) {
         let interval = match self.interval_bytes.get() {
             0 => peak::interval_bytes(),
             // Once this much is allocated, not when more is.
             own => i64::from(own).wrapping_sub(1),
         };
-        let fill = if self.state.get() == State::Registered { interval } else { 0 };
+        let may_fill = self.state.get() == State::Registered && self.observer.get().is_none();
+        let fill = if may_fill { interval } else { 0 };
         self.tank.set(fill);
         self.fuel.set(if self.tag.get() == 0 { fill } else { 0 });
     }
@@ -209,15 +251,39 @@ impl Local {
     #[cold]
     #[inline(never)]
     pub(crate) fn look(&self) {
-        if let Some(shard) = self.shard()
-            && let Some(bytes) = peak::look(shard)
+        let Some(shard) = self.shard() else { return self.refuel() };
+        if !self.observer.get().is_none() {
+            return self.look_observed(shard);
+        }
+        self.look_at(shard);
+        self.refuel();
+    }
+
+    fn look_at(&self, shard: &Shard) {
+        if let Some(bytes) = peak::look(shard)
             && self.interval_bytes.get() != 0
         {
             // A measuring thread looks as often as its measurement needs.
             let bytes = bytes.min(peak::interval_bytes().cast_unsigned());
             self.interval_bytes.set(bytes as u32);
         }
+    }
+
+    /// An observed thread looks for its observer far more often than at all peaks.
+    fn look_observed(&self, shard: &Shard) {
+        let allocated_bytes = read::shard(shard).allocated_bytes;
+        let since = allocated_bytes.wrapping_sub(self.looked_at_bytes.get()).cast_signed();
+        let measures = self.interval_bytes.get() != 0;
+        if measures || !(0..peak::interval_bytes()).contains(&since) {
+            self.looked_at_bytes.set(allocated_bytes);
+            self.look_at(shard);
+        }
         self.refuel();
+        let may_allocate = observer::look(self.observer.get()).cast_signed();
+        self.tank.set(match self.interval_bytes.get() {
+            0 => may_allocate,
+            own => may_allocate.min(i64::from(own).wrapping_sub(1)),
+        });
     }
 
     /// Sets this thread's own interval between two looks; 0 takes the process's.

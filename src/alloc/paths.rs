@@ -448,14 +448,22 @@ impl<B: Backend> Allocator<B> {
     unsafe fn alloc_slow(&self, layout: Layout, zeroed: bool) -> *mut u8 {
         install::note::<B>();
         let local = local();
-        local.register();
+        let looks = !local.spend_observed(layout.size());
+        if looks {
+            local.register();
+            if local.observer().refuses() {
+                return injected();
+            }
+        }
         // SAFETY: the caller's layout.
         let placed = unsafe { self.place(layout, local.tag(), zeroed) };
         if placed.block.is_null() {
             return refused();
         }
         book_alloc(local, placed.owner, layout.size());
-        local.look();
+        if looks {
+            local.look();
+        }
         placed.block
     }
 
@@ -520,6 +528,14 @@ impl<B: Backend> Allocator<B> {
 #[inline(never)]
 pub(super) fn refused() -> *mut u8 {
     FAULTS.failed_requests.raise();
+    core::ptr::null_mut()
+}
+
+/// A test has this request fail: nothing was booked, the caller gets its null.
+#[cold]
+#[inline(never)]
+pub(super) fn injected() -> *mut u8 {
+    FAULTS.injected_failures.raise();
     core::ptr::null_mut()
 }
 

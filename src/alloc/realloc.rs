@@ -10,9 +10,9 @@ use heapledger_alloc_sys::Backend;
 
 use super::Allocator;
 use super::layout::{self, Regime, TINY};
-use super::local::{Local, local};
+use super::local::local;
 use super::paths::{
-    Placed, book_alloc, book_free, offset, record_in_map, refused, take_from_map, word,
+    Placed, book_alloc, book_free, injected, offset, record_in_map, refused, take_from_map, word,
 };
 
 /// `realloc` for every layout.
@@ -24,31 +24,71 @@ pub(super) unsafe fn realloc<B: Backend>(
     new_size: usize,
     this: &Allocator<B>,
 ) -> *mut u8 {
-    // SAFETY: the first came out of a `Layout`, the caller vouches for the new
-    // size.
-    let (old, new) = unsafe {
-        (
-            Layout::from_size_align_unchecked(size, align),
-            Layout::from_size_align_unchecked(new_size, align),
-        )
-    };
-    let from = Regime::of(old);
-    // SAFETY: for all three, the caller's block, its regime as computed.
-    let (owner, placed) = unsafe {
-        match from {
-            Regime::Header if layout::has_header(block) => this.regrow_header(block, old, new),
-            Regime::Tiny => this.regrow_tiny(block, old, new),
-            Regime::Word | Regime::Header | Regime::Map => this.regrow_plain(block, old, new, from),
-        }
-    };
-    if placed.block.is_null() {
-        return refused();
+    if local().spend(new_size.saturating_sub(size)).is_err() {
+        // SAFETY: the caller's arguments.
+        return unsafe { realloc_slow(block, size, align, new_size, this) };
     }
-    book(local(), placed.owner, new_size, owner, size);
-    placed.block
+    // SAFETY: the caller's arguments.
+    unsafe { this.regrow(block, size, align, new_size) }
+}
+
+/// `realloc` once the tank ran out: gives the thread a shard if it has none yet,
+/// and looks at the peaks after the block is booked.
+#[cold]
+#[inline(never)]
+unsafe fn realloc_slow<B: Backend>(
+    block: *mut u8,
+    size: usize,
+    align: usize,
+    new_size: usize,
+    this: &Allocator<B>,
+) -> *mut u8 {
+    let local = local();
+    local.register();
+    if local.observer().refuses() {
+        return injected();
+    }
+    // SAFETY: the caller's arguments.
+    let block = unsafe { this.regrow(block, size, align, new_size) };
+    if !block.is_null() {
+        local.look();
+    }
+    block
 }
 
 impl<B: Backend> Allocator<B> {
+    /// Resizes a block of any regime, and books it.
+    #[inline(always)]
+    unsafe fn regrow(&self, block: *mut u8, size: usize, align: usize, new_size: usize) -> *mut u8 {
+        // SAFETY: the first came out of a `Layout`, the caller vouches for the new
+        // size.
+        let (old, new) = unsafe {
+            (
+                Layout::from_size_align_unchecked(size, align),
+                Layout::from_size_align_unchecked(new_size, align),
+            )
+        };
+        let from = Regime::of(old);
+        // SAFETY: for all three, the caller's block, its regime as computed.
+        let (owner, placed) = unsafe {
+            match from {
+                Regime::Header if layout::has_header(block) => self.regrow_header(block, old, new),
+                Regime::Tiny => self.regrow_tiny(block, old, new),
+                Regime::Word | Regime::Header | Regime::Map => {
+                    self.regrow_plain(block, old, new, from)
+                }
+            }
+        };
+        if placed.block.is_null() {
+            return refused();
+        }
+        // The new block first, then the old: live is never below the truth.
+        let local = local();
+        book_alloc(local, placed.owner, new_size);
+        book_free(local, owner, size);
+        placed.block
+    }
+
     /// A tagged block of the header regime.
     #[inline(always)]
     unsafe fn regrow_header(&self, block: *mut u8, old: Layout, new: Layout) -> (u32, Placed) {
@@ -157,14 +197,4 @@ impl<B: Backend> Allocator<B> {
 #[inline(always)]
 const fn same_alignment<B: Backend>(old: Layout, new: Layout) -> bool {
     layout::plain::<B>(old).align() == layout::plain::<B>(new).align()
-}
-
-/// The new block first, then the old: live is never below the truth.
-#[inline(always)]
-fn book(local: &Local, new_owner: u32, new_bytes: usize, old_owner: u32, old_bytes: usize) {
-    book_alloc(local, new_owner, new_bytes);
-    book_free(local, old_owner, old_bytes);
-    if local.spend(new_bytes.saturating_sub(old_bytes)).is_err() {
-        local.look();
-    }
 }

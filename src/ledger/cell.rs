@@ -152,6 +152,47 @@ impl Cell {
         self.freed_blocks.fetch_add(1, Ordering::AcqRel);
     }
 
+    /// Adds what happened elsewhere, into a cell that several threads share.
+    #[cfg(not(loom))]
+    pub(crate) fn add_shared(&self, counts: &Counts) {
+        // Relaxed: read once who added has been waited for.
+        self.allocated_bytes.fetch_add(counts.allocated_bytes, Ordering::Relaxed);
+        self.allocated_blocks.fetch_add(counts.allocated_blocks, Ordering::Relaxed);
+        self.freed_bytes.fetch_add(counts.freed_bytes, Ordering::Relaxed);
+        self.freed_blocks.fetch_add(counts.freed_blocks, Ordering::Relaxed);
+    }
+
+    /// Makes a cell that only the calling thread uses as one that only it writes;
+    /// returns by how much it was behind.
+    #[cfg(not(loom))]
+    pub(crate) fn catch_up(&self, with: &Self) -> Counts {
+        let advance = |behind: &Counter, counter: &Counter| {
+            // Relaxed: the thread's own.
+            let now = counter.load(Ordering::Relaxed);
+            let by = now.wrapping_sub(behind.load(Ordering::Relaxed));
+            if by != 0 {
+                behind.store(now, Ordering::Relaxed);
+            }
+            by
+        };
+        Counts {
+            allocated_bytes: advance(&self.allocated_bytes, &with.allocated_bytes),
+            allocated_blocks: advance(&self.allocated_blocks, &with.allocated_blocks),
+            freed_bytes: advance(&self.freed_bytes, &with.freed_bytes),
+            freed_blocks: advance(&self.freed_blocks, &with.freed_blocks),
+        }
+    }
+
+    /// Starts at zero again; for who knows that nobody uses the cell.
+    #[cfg(not(loom))]
+    pub(crate) fn clear(&self) {
+        for counter in
+            [&self.allocated_bytes, &self.allocated_blocks, &self.freed_bytes, &self.freed_blocks]
+        {
+            counter.store(0, Ordering::Relaxed);
+        }
+    }
+
     /// Adds the freed half to `sum`. Must come before any `read_allocated`.
     #[inline]
     pub(crate) fn read_freed(&self, sum: &mut Counts) {

@@ -31,6 +31,8 @@ pub(crate) struct FaultCounters {
     pub(crate) no_memory_for_tables: Fault,
     pub(crate) no_exit_notice: Fault,
     pub(crate) no_fork_notice: Fault,
+    pub(crate) injected_failures: Fault,
+    pub(crate) late_work: Fault,
 }
 
 pub(crate) static FAULTS: FaultCounters = FaultCounters {
@@ -41,6 +43,8 @@ pub(crate) static FAULTS: FaultCounters = FaultCounters {
     no_memory_for_tables: Fault::new(),
     no_exit_notice: Fault::new(),
     no_fork_notice: Fault::new(),
+    injected_failures: Fault::new(),
+    late_work: Fault::new(),
 };
 
 /// How often something could not be done as asked; all bytes stay accounted.
@@ -75,13 +79,19 @@ pub struct Faults {
     /// 1 if a forked child will not be told apart: the slots of the threads that it
     /// does not have stay taken in it.
     pub no_fork_notice: u64,
+    /// Requests for memory that a test made fail (see the feature `testing`); they
+    /// are not among `failed_requests`.
+    pub injected_failures: u64,
+    /// Times that work of a test or an observation ran on a thread after it was
+    /// over; the ledger has what it did, the observation has not.
+    pub late_work: u64,
 }
 
 /// Reads the fault counters.
 ///
 /// # Cost
 ///
-/// Seven loads; no allocation.
+/// Nine loads; no allocation.
 #[must_use]
 pub fn faults() -> Faults {
     Faults {
@@ -92,5 +102,7 @@ pub fn faults() -> Faults {
         no_memory_for_tables: FAULTS.no_memory_for_tables.read(),
         no_exit_notice: FAULTS.no_exit_notice.read(),
         no_fork_notice: FAULTS.no_fork_notice.read(),
+        injected_failures: FAULTS.injected_failures.read(),
+        late_work: FAULTS.late_work.read(),
     }
 }

@@ -16,9 +16,14 @@ pub(crate) mod cell;
 pub(crate) mod descendants;
 #[cfg(not(loom))]
 pub(crate) mod fault;
+#[cfg(not(loom))]
+pub(crate) mod injection;
+pub(crate) mod lease;
 // Runs at compile time or outside the hook.
 #[allow(clippy::indexing_slicing)]
 pub(crate) mod name;
+#[cfg(not(loom))]
+pub(crate) mod observer;
 pub(crate) mod once_ptr;
 #[cfg(not(loom))]
 pub(crate) mod peak;
@@ -31,6 +36,7 @@ pub(crate) mod roster;
 pub(crate) mod shard;
 pub(crate) mod slots;
 pub(crate) mod small_mask;
+pub(crate) mod stay;
 #[cfg(not(loom))]
 pub(crate) mod tag_map;
 pub(crate) mod tag_table;

@@ -9,6 +9,8 @@ use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use super::TAGS_MAX;
 use super::cell::{CELL_BYTES, Cell, Counts};
+use super::observer::Stays;
+use super::once_ptr::OncePtr;
 use super::small_mask::SmallMask;
 use super::tenure::Tenures;
 
@@ -32,6 +34,8 @@ pub(crate) struct Shard {
     /// Whose time it is.
     pub(crate) tenures: Tenures,
     pub(crate) small_mask: SmallMask,
+    /// The thread's time with observers; null before the first.
+    pub(crate) stays: OncePtr<Stays>,
     cells: [Cell; TAGS_MAX],
     checked: Checked,
 }
@@ -45,6 +49,7 @@ impl Shard {
             since_process_look: AtomicU64::new(0),
             tenures: Tenures::new(),
             small_mask: SmallMask::new(),
+            stays: OncePtr::null(),
             cells: [const { Cell::new() }; TAGS_MAX],
             checked: [const { AtomicU64::new(0) }; TAGS_MAX],
         }

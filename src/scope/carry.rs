@@ -1,6 +1,6 @@
 //! What work can take along: a copy of a scope, or a handle that owns its tag.
 
-use super::{Scope, ScopeGuard};
+use super::{EnteredScope, Scope};
 
 /// A scope in the form in which a future keeps it, see
 /// [`Scoped`](crate::Scoped). Not to be implemented elsewhere.
@@ -15,10 +15,10 @@ pub trait Carried: sealed::Sealed {
 }
 
 impl Carried for Scope {
-    type Guard<'a> = ScopeGuard;
+    type Guard<'a> = EnteredScope;
 
     #[inline]
-    fn enter(&self) -> ScopeGuard {
+    fn enter(&self) -> EnteredScope {
         Scope::enter(*self)
     }
 }

@@ -7,7 +7,7 @@ mod guard;
 mod tag;
 
 pub use carry::{Carried, IntoScope};
-pub use current::Scope;
+pub use current::{EnteredScope, Scope};
 pub use future::{InScope, Scoped};
 pub use guard::ScopeGuard;
 pub use tag::{Tag, TagId};

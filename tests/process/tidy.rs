@@ -31,6 +31,7 @@ const LAYERS: &[&str] = &[
     "report",
     "system_info",
     "bench",
+    "testing",
 ];
 
 /// What a hook module may not name; `|` marks where a word has to end.
