@@ -16,7 +16,7 @@ pub struct Overhead {
     /// Names, peaks, the shared counters, the roots of the other tables.
     pub statics_bytes: u64,
     /// The counters of all threads, alive and finished; the counters of a
-    /// finished thread serve the next one.
+    /// finished thread serve the next one. With those of tests and observations.
     pub threads_bytes: u64,
     /// The owners of blocks that cannot carry a record.
     pub tag_map_bytes: u64,
@@ -73,6 +73,7 @@ pub fn self_overhead() -> Overhead {
         threads += 1;
         threads_bytes += resident(registry::addresses_of(shard));
     }
+    observer::for_each_table(|table| threads_bytes += resident(table));
     let touched = |range: &Range<usize>| os::resident_in(range) != Some(0);
     tag_map::for_each_table(touched, |table| tag_map_bytes += resident(table));
     Overhead { statics_bytes, threads_bytes, tag_map_bytes, threads, is_resident }
@@ -96,7 +97,9 @@ fn statics() -> [Range<usize>; STATICS] {
 }
 
 /// The pages under some ranges, none of them twice.
-fn whole_pages(mut ranges: [Range<usize>; STATICS]) -> impl Iterator<Item = Range<usize>> {
+fn whole_pages<const N: usize>(
+    mut ranges: [Range<usize>; N],
+) -> impl Iterator<Item = Range<usize>> {
     let page_bytes = heapledger_alloc_sys::os_pages::page_size();
     ranges.sort_unstable_by_key(|range| range.start);
     let mut counted = 0;

@@ -44,6 +44,12 @@ mod real {
         }
     }
 
+    /// A counter's value, for the one thread that writes it.
+    #[inline(always)]
+    pub(crate) fn own(counter: &Counter) -> u64 {
+        counter.load(Ordering::Relaxed)
+    }
+
     /// Adds to a counter that only the calling thread writes: a load and a
     /// store, no lock prefix. On x86-64 the pair is one `add` to memory, which a
     /// signal handler on the same thread cannot split.

@@ -332,6 +332,12 @@ impl Drop for Open {
     }
 }
 
+/// Every table that was mapped, for `self_overhead`.
+pub(crate) fn for_each_table(mut visit: impl FnMut(Range<usize>)) {
+    OBSERVERS.iter().filter_map(Observer::tags).for_each(|tags| visit(addresses_of(tags)));
+    registry::shards().filter_map(stays).for_each(|stays| visit(addresses_of(stays)));
+}
+
 /// Where the observers are, for `self_overhead`.
 pub(crate) fn statics() -> Range<usize> {
     addresses_of(&OBSERVERS)

@@ -5,16 +5,16 @@
 //! sum. So nothing moves from one place to another when a stay ends, and a reader
 //! can neither miss a stay nor count it twice.
 
-use crate::sync::{AtomicU64, Ordering, fence};
+use crate::sync::{Counter, Ordering, fence, own};
 
 /// The sum or the base above, whether the thread is inside in the lowest bit.
 /// Zero: it never was.
-pub(crate) struct Stay(AtomicU64);
+pub(crate) struct Stay(Counter);
 
 impl Stay {
     #[cfg(loom)]
     pub(crate) fn new() -> Self {
-        Self(AtomicU64::new(0))
+        Self(Counter::new(0))
     }
 
     /// Forgets all stays; for who knows that no thread is inside.
@@ -26,8 +26,7 @@ impl Stay {
 
     /// Begins or ends a stay of the calling thread, whose live bytes these are.
     pub(crate) fn turn(&self, live_bytes: i64, inside: bool) {
-        // Relaxed: only the calling thread writes the word.
-        let sum_or_base = value(self.0.load(Ordering::Relaxed));
+        let sum_or_base = value(own(&self.0));
         let turned = live_bytes.wrapping_sub(sum_or_base).cast_unsigned() << 1;
         // Release: pairs with the Acquire in `read`, which sees what the thread
         // counted so far.
@@ -68,7 +67,7 @@ mod tests {
 
     #[test]
     fn only_what_came_about_inside_counts() {
-        let stay = Stay(AtomicU64::new(0));
+        let stay = Stay(Counter::new(0));
         assert_eq!(stay.read(|| 500), 0);
         stay.turn(500, true);
         assert_eq!(stay.read(|| 530), 30);

@@ -260,6 +260,12 @@ impl Counter {
     }
 }
 
+/// As `bump`'s load.
+pub(crate) fn own(counter: &Counter) -> u64 {
+    // SAFETY: only the calling thread writes this counter.
+    unsafe { counter.0.unsync_load() }
+}
+
 /// As in the real build, but for the owner's load: a plain one would end loom's
 /// branching at this counter and let a wrong model pass.
 #[track_caller]

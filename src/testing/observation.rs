@@ -130,7 +130,8 @@ impl Observation {
         let mut tags = Vec::new();
         for (id, of_tag) in self.0.tags().filter(|(_, of_tag)| *of_tag != Counts::ZERO) {
             counts = counts.plus(&of_tag);
-            tags.push(TagGrowth { tag: TAGS.known_name(id).to_owned(), counts: of_tag });
+            let name = TAGS.name(id).map_or_else(|| format!("(tag {id})"), str::to_owned);
+            tags.push(TagGrowth { tag: name, counts: of_tag });
         }
         tags.sort_by(|a, b| {
             b.counts.allocated_bytes.cmp(&a.counts.allocated_bytes).then(a.tag.cmp(&b.tag))

@@ -4,8 +4,8 @@
 //! A model that explores nothing passes; so every model has a floor of
 //! executions, and mutants that must fail with the message that is expected. A
 //! floor is what the model took when it was written, rounded down: the number
-//! falls when loom no longer sees the branches. The one floor below a thousand is
-//! of a model that small, and explored fully.
+//! falls when loom no longer sees the branches. Floors below a thousand are of models
+//! that small, and explored fully.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -27,12 +27,14 @@ pub(super) enum Preemptions {
 }
 
 /// The sources that mutants change.
-const SOURCES: [(&str, &str); 8] = [
+const SOURCES: [(&str, &str); 10] = [
     ("ledger/cell.rs", include_str!("../ledger/cell.rs")),
+    ("ledger/lease.rs", include_str!("../ledger/lease.rs")),
     ("ledger/once_ptr.rs", include_str!("../ledger/once_ptr.rs")),
     ("ledger/roster.rs", include_str!("../ledger/roster.rs")),
     ("ledger/small_mask.rs", include_str!("../ledger/small_mask.rs")),
     ("ledger/slots.rs", include_str!("../ledger/slots.rs")),
+    ("ledger/stay.rs", include_str!("../ledger/stay.rs")),
     ("ledger/tag_map.rs", include_str!("../ledger/tag_map.rs")),
     ("ledger/tag_table.rs", include_str!("../ledger/tag_table.rs")),
     ("ledger/tenure.rs", include_str!("../ledger/tenure.rs")),

@@ -11,6 +11,8 @@ mod loom_counters;
 #[cfg(loom)]
 mod loom_cross_thread_free;
 #[cfg(loom)]
+mod loom_lease;
+#[cfg(loom)]
 mod loom_once_ptr;
 #[cfg(loom)]
 mod loom_roster;
@@ -18,6 +20,8 @@ mod loom_roster;
 mod loom_slots;
 #[cfg(loom)]
 mod loom_small_mask;
+#[cfg(loom)]
+mod loom_stay;
 #[cfg(loom)]
 mod loom_tag_table;
 #[cfg(loom)]

@@ -42,9 +42,10 @@ fn every_request_is_counted_once() {
                         // SAFETY: no size is 0; freed with the layout it has then.
                         unsafe {
                             let block = if zeroed { alloc_zeroed(layout) } else { alloc(layout) };
-                            let grown = realloc(block, layout, size * 2);
+                            let block = black_box(block);
+                            let grown = black_box(realloc(block, layout, size * 2));
                             let layout = Layout::from_size_align(size * 2, align).unwrap();
-                            let shrunk = realloc(grown, layout, size);
+                            let shrunk = black_box(realloc(grown, layout, size));
                             dealloc(shrunk, Layout::from_size_align(size, align).unwrap());
                         }
                     };

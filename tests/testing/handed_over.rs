@@ -50,18 +50,15 @@ fn what_a_thread_does_elsewhere_does_not() {
 #[test]
 fn scopes_made_from_tags() {
     static TAG: Tag = Tag::new("testing/handed/tag");
+    let life = || drop(black_box(vec![0_u8; SIZE]));
     let from_outside = Scope::from(&TAG);
     let seen = seen(|| {
-        drop(from_outside.run(|| black_box(vec![0_u8; SIZE])));
+        from_outside.run(life);
         let from_inside = Scope::from(&TAG);
         assert_eq!(from_inside, from_outside);
-        thread::spawn(move || drop(from_inside.run(|| black_box(vec![0_u8; SIZE]))))
-            .join()
-            .unwrap();
+        thread::spawn(move || from_inside.run(life)).join().unwrap();
         // The thread is not in the observation, and the scope does not bring it there.
-        thread::spawn(move || drop(from_outside.run(|| black_box(vec![0_u8; SIZE]))))
-            .join()
-            .unwrap();
+        thread::spawn(move || from_outside.run(life)).join().unwrap();
     });
     assert_eq!(blocks(&seen, "testing/handed/tag"), (2, 2));
 }
@@ -94,11 +91,11 @@ fn nested_work_on_threads_counts_in_both() {
     let outer = seen(|| {
         inner = Some(seen(|| {
             let scope = Scope::current();
-            let work = move || drop(scope.run(|| scope!("testing/handed/both", vec![0_u8; SIZE])));
+            let work = move || scope.run(|| drop(scope!("testing/handed/both", vec![0_u8; SIZE])));
             thread::spawn(work).join().unwrap();
         }));
         let scope = Scope::current();
-        let work = move || drop(scope.run(|| scope!("testing/handed/both", vec![0_u8; SIZE])));
+        let work = move || scope.run(|| drop(scope!("testing/handed/both", vec![0_u8; SIZE])));
         thread::spawn(work).join().unwrap();
     });
     assert_eq!(blocks(&inner.unwrap(), "testing/handed/both"), (1, 1));
