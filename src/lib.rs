@@ -133,6 +133,43 @@ pub mod __private {
     pub use crate::measure::logged::{Level, Site};
 }
 
+/// A test with a budget for its memory; needs the features `macros` and `testing`.
+///
+/// `#[heapledger::test(max_live = "1MiB", max_allocs = 10, no_leaks)]` in the place
+/// of `#[test]`. The test fails if its body used more, with what was expected, what
+/// was seen, and the tags that grew; a body that panics or returns an `Err` fails by
+/// itself, and its budget is not looked at. Tests that run in parallel do not
+/// disturb each other: [`testing`] says what is counted.
+///
+/// | option | the body may |
+/// |---|---|
+/// | `max_live = "1MiB"` | have at most so many bytes live at one time |
+/// | `max_bytes = "4 KiB"` | allocate at most so many bytes, freed ones included |
+/// | `max_allocs = 10` | make at most so many allocations; a `realloc` is one |
+/// | `allocs = 10` | make exactly so many |
+/// | `no_leaks` | leave nothing live at its end |
+/// | `baseline`, `baseline = "name"` | use no more than its line in `heapledger-baseline.txt` says, which `UPDATE=1` writes |
+///
+/// Bytes are a number, or a text with `B`, `KiB`, `MiB`, `GiB` or `TiB`.
+///
+/// On an `async fn` the attribute of the runtime stays, below: its runtime is then
+/// no part of what is counted, and of spawned tasks only those that carry their
+/// scope ([`InScope`]) are.
+///
+/// # Examples
+///
+/// ```
+/// # #[global_allocator]
+/// # static GLOBAL: heapledger::Allocator = heapledger::Allocator::new();
+/// #[heapledger::test(max_live = "1MiB", max_allocs = 10, no_leaks)]
+/// fn words_take_little() {
+///     let words: Vec<String> = "a b c".split(' ').map(str::to_owned).collect();
+///     assert_eq!(words.len(), 3);
+/// }
+/// ```
+#[cfg(all(feature = "macros", feature = "testing", not(loom)))]
+pub use heapledger_macros::test;
+
 #[doc = include_str!("../docs/GUARANTEES.md")]
 pub mod guarantees {}
 

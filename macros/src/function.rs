@@ -10,7 +10,7 @@ use syn::{Attribute, Error, Result, ReturnType, Signature, Token, Type, Visibili
 /// A function or method. The body stays tokens: the compiler explains what is
 /// wrong in it better than a second parser.
 pub(crate) struct Function {
-    attributes: Vec<Attribute>,
+    pub(crate) attributes: Vec<Attribute>,
     visibility: Visibility,
     pub(crate) signature: Signature,
     brace: Brace,

@@ -6,7 +6,9 @@
 mod function;
 mod measured;
 mod scoped;
+mod size;
 mod tag;
+mod test_attribute;
 
 use proc_macro::TokenStream;
 
@@ -23,6 +25,12 @@ pub fn scoped(options: TokenStream, item: TokenStream) -> TokenStream {
 pub fn measured(options: TokenStream, item: TokenStream) -> TokenStream {
     let can_log = cfg!(feature = "tracing");
     or_explain(&item, measured::expand(options.into(), item.clone().into(), can_log))
+}
+
+#[allow(missing_docs)]
+#[proc_macro_attribute]
+pub fn test(options: TokenStream, item: TokenStream) -> TokenStream {
+    or_explain(&item, test_attribute::expand(options.into(), item.clone().into()))
 }
 
 /// The item stays beside the message: nobody wants to read that it is missing, too.

@@ -9,7 +9,7 @@ use super::table::Table;
 
 /// What a piece of work may use; what is not set is not limited.
 ///
-/// Written by [`#[heapledger::test]`](macro@crate::test), or by hand for
+/// Written by `#[heapledger::test]`, or by hand for
 /// [`check`](Self::check).
 ///
 /// # Examples

@@ -6,7 +6,7 @@
 //! and what it hands over by way of a [`Scope`](crate::Scope), as heapledger's
 //! wrappers for threads, futures and pools do.
 //!
-//! - [`#[heapledger::test]`](macro@crate::test): a budget for a whole test.
+//! - `#[heapledger::test]`: a budget for a whole test.
 //! - [`assert_allocs!`](crate::assert_allocs), [`assert_peak!`](crate::assert_peak),
 //!   [`assert_no_growth!`](crate::assert_no_growth): budgets for an expression.
 //! - [`observe`]: the numbers themselves.

@@ -38,6 +38,8 @@ fn every_reading_says_so() {
         ("Tag::measure", tag.measure(|| vec![1]).map(drop)),
         ("backend_statistics", heapledger::backend_statistics().map(drop)),
         ("purge", heapledger::purge()),
+        ("testing::observe", heapledger::testing::observe(|| vec![1]).map(drop)),
+        ("inject::fail_nth", heapledger::inject::fail_nth(0, || vec![1]).map(drop)),
     ];
     for (name, reading) in readings {
         assert_eq!(reading.map_err(|error| error.kind()), Err(NotInstalled), "{name}");

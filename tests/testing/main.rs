@@ -2,9 +2,12 @@
 //!
 //! The tests run beside each other on purpose, under tags that they share.
 
+mod attribute;
+mod baseline;
 mod counting;
 mod handed_over;
 mod inject;
+mod limits;
 mod messages;
 mod peaks;
 
@@ -22,6 +25,17 @@ static GLOBAL: heapledger::Allocator = heapledger::Allocator::new();
 /// What the work did; its value is dropped inside.
 fn seen<R>(work: impl FnOnce() -> R) -> Observed {
     observe(|| drop(std::hint::black_box(work()))).expect("an installed allocator").1
+}
+
+/// Runs one test of this program in a process of its own, with a variable set that
+/// tells it so.
+fn child(test: &str, variable: &str) -> std::process::Output {
+    std::process::Command::new(std::env::current_exe().expect("this program"))
+        .args(["--exact", test, "--nocapture"])
+        .env(variable, "1")
+        .env("RUST_BACKTRACE", "0")
+        .output()
+        .expect("a process")
 }
 
 /// The message of a panic that has to come.

@@ -1,0 +1,4 @@
+#[heapledger::test(baseline = "two words")]
+fn baseline_name() {}
+
+fn main() {}

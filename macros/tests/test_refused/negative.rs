@@ -1,0 +1,4 @@
+#[heapledger::test(max_allocs = -1)]
+fn negative() {}
+
+fn main() {}

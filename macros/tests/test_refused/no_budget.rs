@@ -1,0 +1,4 @@
+#[heapledger::test]
+fn says_nothing() {}
+
+fn main() {}

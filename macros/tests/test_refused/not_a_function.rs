@@ -1,0 +1,4 @@
+#[heapledger::test(no_leaks)]
+struct Budget;
+
+fn main() {}

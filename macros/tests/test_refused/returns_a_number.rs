@@ -1,0 +1,3 @@
+fn main() {
+    heapledger::testing::run::test(&heapledger::testing::Budget::new(), || 7);
+}

@@ -1,0 +1,4 @@
+#[heapledger::test(no_leaks, no_leaks)]
+fn twice() {}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[heapledger::test(max_life = "1MiB")]
+fn misspelt() {}
+
+fn main() {}
