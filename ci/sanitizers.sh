@@ -68,9 +68,10 @@ address() {
     export RUSTFLAGS="-Zsanitizer=address"
     must_catch address use_after_free "AddressSanitizer: heap-use-after-free"
     must_catch address write_past_the_end "AddressSanitizer: heap-buffer-overflow"
+    must_catch address use_after_an_injected_failure "AddressSanitizer: heap-use-after-free"
     # Some unit tests leak what stands for memory that lives for ever.
     ASAN_OPTIONS="$may_fail:detect_leaks=0" run address lib
-    run address it property property_backends address_reuse failing_inner realloc layouts
+    run address it testing property property_backends address_reuse failing_inner realloc layouts
 }
 
 thread() {
@@ -80,7 +81,7 @@ thread() {
     export RUSTFLAGS="-Zsanitizer=thread"
     BUILD_STD=-Zbuild-std
     must_catch thread race "ThreadSanitizer: data race"
-    run thread lib it property property_backends address_reuse failing_inner
+    run thread lib it testing property property_backends address_reuse failing_inner
 }
 
 for sanitizer in ${1:-address thread}; do

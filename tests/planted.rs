@@ -3,6 +3,7 @@
 //! behaviour; the blocks come from heapledger, so a sanitizer that does not see
 //! them would not see heapledger's errors either.
 
+use std::collections::TryReserveError;
 use std::hint::black_box;
 use std::sync::Barrier;
 use std::thread;
@@ -33,6 +34,28 @@ fn write_past_the_end() {
     // SAFETY: none, this is the planted error.
     unsafe { past.write(1) };
     black_box(block);
+}
+
+/// AddressSanitizer: heap-use-after-free, on the way out of a function whose second
+/// allocation was made to fail.
+#[test]
+#[ignore = "a planted error, for ci/sanitizers.sh"]
+fn use_after_an_injected_failure() {
+    fn pair() -> Result<Vec<u8>, TryReserveError> {
+        let mut first: Vec<u8> = Vec::new();
+        first.try_reserve_exact(40)?;
+        first.resize(40, 17);
+        let start = first.as_ptr();
+        let mut second: Vec<u8> = Vec::new();
+        second.try_reserve_exact(40).inspect_err(|_| {
+            drop(first);
+            // SAFETY: none, this is the planted error.
+            black_box(unsafe { black_box(start).read() });
+        })?;
+        Ok(second)
+    }
+    let run = scope!("planted", heapledger::inject::fail_nth(1, pair));
+    assert!(run.is_ok_and(|run| run.fired()));
 }
 
 /// ThreadSanitizer: a data race, on a block that two threads write.

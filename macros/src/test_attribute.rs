@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::meta::ParseNestedMeta;
 use syn::parse::Parser;
-use syn::{Attribute, Error, Lit, LitStr, Result, ReturnType, parse_quote};
+use syn::{Attribute, Error, Lit, LitInt, LitStr, Result, ReturnType, parse_quote};
 
 use crate::function::Function;
 use crate::size;
@@ -122,7 +122,7 @@ impl ToTokens for Budget {
 
 fn bytes(value: &Lit) -> Result<u64> {
     match value {
-        Lit::Int(number) => number.base10_parse(),
+        Lit::Int(number) => whole(number, size::EXPECTED),
         Lit::Str(text) => size::parse(&text.value())
             .map_err(|problem| Error::new_spanned(value, format!("{problem}; {}", size::EXPECTED))),
         _ => Err(Error::new_spanned(value, size::EXPECTED)),
@@ -130,10 +130,15 @@ fn bytes(value: &Lit) -> Result<u64> {
 }
 
 fn count(value: &Lit) -> Result<u64> {
+    const EXPECTED: &str = "expected a number of allocations, as in 10";
     match value {
-        Lit::Int(number) => number.base10_parse(),
-        _ => Err(Error::new_spanned(value, "expected a number of allocations, as in 10")),
+        Lit::Int(number) => whole(number, EXPECTED),
+        _ => Err(Error::new_spanned(value, EXPECTED)),
     }
+}
+
+fn whole(number: &LitInt, expected: &str) -> Result<u64> {
+    number.base10_parse().map_err(|_| Error::new_spanned(number, expected))
 }
 
 /// The file's rule for names; here for a message at the right place.

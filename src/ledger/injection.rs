@@ -36,8 +36,13 @@ const RANDOM: u64 = 2;
 
 impl Injection {
     pub(crate) const fn none() -> Self {
-        const ZERO: AtomicU64 = AtomicU64::new(0);
-        Self { kind: ZERO, value: ZERO, probability: ZERO, requests: ZERO, injected: ZERO }
+        Self {
+            kind: AtomicU64::new(NONE),
+            value: AtomicU64::new(0),
+            probability: AtomicU64::new(0),
+            requests: AtomicU64::new(0),
+            injected: AtomicU64::new(0),
+        }
     }
 
     // Relaxed, all of it: who uses the plan was let in after it was set, and the

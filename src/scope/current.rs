@@ -17,8 +17,8 @@ use super::{InScope, ScopeGuard, Tag, TagId};
 /// # Cost
 ///
 /// One word, `Copy`. Taking it is one load; entering costs what entering a [`Tag`]
-/// costs and a comparison. Where a test counts the work, the thread goes over to
-/// the test and back at each entering: a microsecond.
+/// costs and two comparisons. Where a test counts the work, the thread goes over to
+/// the test and back at each entering: 30 ns, more with hundreds of tags.
 ///
 /// # Concurrency
 ///

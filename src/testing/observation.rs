@@ -11,7 +11,7 @@ use crate::snapshot;
 
 /// What a piece of work did to memory, on all threads it was handed to.
 ///
-/// [The module](self) says what is counted.
+/// [The module](super) says what is counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Observed {
@@ -50,11 +50,11 @@ impl Observed {
 ///
 /// # Cost
 ///
-/// See [the module](self).
+/// See [the module](super).
 ///
 /// # Concurrency
 ///
-/// Exact whatever else the process does, see [the module](self). Observations
+/// Exact whatever else the process does, see [the module](super). Observations
 /// nest: the outer one has what the inner ones have.
 ///
 /// # Errors

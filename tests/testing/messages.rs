@@ -47,11 +47,11 @@ assert_allocs!(== 1, 1 + 1)
 
 #[test]
 fn a_higher_peak_than_allowed() {
-    let message = panic_of(|| assert_peak!(<= 1 * KIB, drop(index())));
+    let message = panic_of(|| assert_peak!(<= KIB, drop(index())));
     assert_eq!(
         message,
         "\
-assert_peak!(<= 1 * KIB, drop(index()))
+assert_peak!(<= KIB, drop(index()))
   max_live: expected at most 1024 B, actual 1048 B
   seen: peak 1048 B live; by tag:
     tag                     allocations  allocated bytes  live bytes
