@@ -158,14 +158,20 @@ impl Local {
     pub(crate) fn enter(&self, tag: u32) -> Saved {
         let saved = Saved { tag: self.tag.get(), fuel: self.fuel.get() };
         self.tag.set(tag);
-        self.fuel.set(0);
+        if tag != 0 {
+            self.fuel.set(0);
+        } else if saved.tag != 0 {
+            self.lend();
+        }
         saved
     }
 
     /// Makes the saved tag current again.
     #[inline(always)]
     pub(crate) fn leave(&self, saved: Saved) {
-        self.tag.set(saved.tag);
+        if self.tag.replace(saved.tag) == 0 {
+            return self.leave_untagged(saved);
+        }
         // A guard may outlive the thread's shard (dropped by a late destructor):
         // then there must be no fuel.
         self.fuel.set(if self.has_shard() { saved.fuel } else { 0 });
@@ -196,6 +202,26 @@ impl Local {
         }
         self.keep_fuel_empty();
         self.spend(bytes).is_ok()
+    }
+
+    /// Half of the tank for untagged code inside a scope, as work is that was
+    /// handed over from outside any. Without fuel it would look at the peaks with
+    /// its first block, each time.
+    #[cold]
+    fn lend(&self) {
+        let half = self.tank.get().max(0) / 2;
+        self.tank.set(self.tank.get().wrapping_sub(half));
+        self.fuel.set(half);
+    }
+
+    /// Leaves untagged code for what was around it: for a tag, the tank gets back
+    /// what is left; for other untagged code, the fuel is its own.
+    #[cold]
+    fn leave_untagged(&self, saved: Saved) {
+        if saved.tag != 0 {
+            let rest = self.fuel.replace(0).max(0);
+            self.tank.set(self.tank.get().wrapping_add(rest).min(self.fill()));
+        }
     }
 
     /// The shard to count in, after giving the thread one if it never had;
@@ -233,16 +259,22 @@ impl Local {
         shard
     }
 
-    /// Fills both meters; empties them where there is no shard, and where the next
+    /// What a full meter holds; nothing where there is no shard, and where the next
     /// allocation has to look.
-    fn refuel(&self) {
-        let interval = match self.interval_bytes.get() {
+    fn fill(&self) -> i64 {
+        if self.state.get() != State::Registered || !self.observer.get().is_none() {
+            return 0;
+        }
+        match self.interval_bytes.get() {
             0 => peak::interval_bytes(),
             // Once this much is allocated, not when more is.
             own => i64::from(own).wrapping_sub(1),
-        };
-        let may_fill = self.state.get() == State::Registered && self.observer.get().is_none();
-        let fill = if may_fill { interval } else { 0 };
+        }
+    }
+
+    /// Fills both meters.
+    fn refuel(&self) {
+        let fill = self.fill();
         self.tank.set(fill);
         self.fuel.set(if self.tag.get() == 0 { fill } else { 0 });
     }
@@ -303,4 +335,52 @@ fn spend(meter: &Cell<i64>, bytes: usize) -> Result<(), Empty> {
     let had = meter.get();
     meter.set(had.wrapping_sub(bytes as i64));
     if had < bytes as i64 { Err(Empty) } else { Ok(()) }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// A look reads every shard: scopes that are entered for each poll of a task
+    /// must not bring one each.
+    #[test]
+    fn untagged_scopes_use_up_what_there_is_and_no_more() {
+        let local = local();
+        local.register();
+        let meters = || (local.fuel.get(), local.tank.get());
+        let (full, _) = meters();
+        assert!(full > 1000);
+
+        // In untagged code: the same fuel.
+        let saved = local.enter(0);
+        assert!(local.spend_untagged(100).is_ok());
+        local.leave(saved);
+        assert_eq!(meters(), (full - 100, full));
+
+        // In a scope: from the tank and back to it, and no fuel for the tag.
+        let tagged = local.enter(CELL_BYTES);
+        for rounds in 1..=100 {
+            let saved = local.enter(0);
+            assert!(local.spend_untagged(1).is_ok() && local.spend(1).is_ok());
+            local.leave(saved);
+            assert_eq!(meters(), (0, full - 2 * rounds));
+        }
+
+        // After a look within, no more than a full tank.
+        let saved = local.enter(0);
+        local.refuel();
+        local.leave(saved);
+        assert_eq!(meters(), (0, full));
+        local.leave(tagged);
+        assert_eq!(meters(), (full - 100, full));
+
+        // A thread that has ended its counting gets nothing back.
+        let tagged = local.enter(CELL_BYTES);
+        let saved = local.enter(0);
+        local.retire();
+        local.leave(saved);
+        assert_eq!(meters(), (0, 0));
+        local.leave(tagged);
+        assert_eq!(meters(), (0, 0));
+    }
 }

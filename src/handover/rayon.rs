@@ -21,8 +21,8 @@
 //! run, and while the results of pieces are joined. Not in it are
 //! - what an operation does before and after the work, such as the buffer that
 //!   `collect` makes: that is the caller's,
-//! - what adapters do to divide the work (`map_with` clones its value), which is in
-//!   the scope of the thread that divides,
+//! - what adapters before it do to divide the work (`map_with` clones its value):
+//!   that is in the scope of the thread that divides,
 //! - the pieces of iterators inside: of what `flat_map` returns, only what is
 //!   before the adapter, and its closure itself only if it is behind it; use
 //!   `flat_map_iter`, or two adapters.

@@ -10,23 +10,44 @@ use super::{buffer, live};
 
 const ITEMS: usize = 10_000;
 
+/// Is cloned as the work is divided.
+struct Cloned(bool);
+
+static SIDES: Tag = Tag::new("rayon/iter/sides");
+
+impl Clone for Cloned {
+    fn clone(&self) -> Self {
+        Self(self.0 && is_current(&SIDES))
+    }
+}
+
 #[test]
 fn closures_on_both_sides_of_the_adapter_are_in_the_scope() {
-    static TAG: Tag = Tag::new("rayon/iter/sides");
+    let here = || is_current(&SIDES);
     let pool = Pool::new();
     let all_in_scope = pool.install(|| {
         (0..ITEMS)
             .into_par_iter()
-            .map(|_| is_current(&TAG))
-            .map_init(|| is_current(&TAG), |before, item| *before && item)
-            .filter(|_| is_current(&TAG))
-            .in_scope(&TAG)
-            .map(|item| item && is_current(&TAG))
-            .flat_map_iter(|item| [item, is_current(&TAG)])
-            .fold(|| is_current(&TAG), |before, item| before && item && is_current(&TAG))
-            .reduce(|| true, |left, right| left && right && is_current(&TAG))
+            .with_max_len(1)
+            .map(|_| {
+                // Time for the other threads to take their part.
+                std::thread::yield_now();
+                here()
+            })
+            .map_init(here, |before, item| *before && item)
+            .filter(|_| here())
+            .in_scope(&SIDES)
+            .map(|item| item && here())
+            .map_with(Cloned(true), |cloned, item| cloned.0 && item)
+            .flat_map_iter(|item| [item, here()])
+            .fold(here, |before, item| before && item && here())
+            // Behind `fold` a piece is one item, which comes as the piece ends.
+            .map(|piece| piece && here())
+            .reduce(|| true, |left, right| left && right && here())
     });
     assert!(all_in_scope);
+    let scoped = (0..ITEMS).into_par_iter().in_scope(&SIDES);
+    assert_eq!(scoped.opt_len(), Some(ITEMS));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use heapledger::{Tag, scope};
+use heapledger::{InScope, Tag, scope};
 use heapledger_bench::micro::{Batches, time, timed};
 use heapledger_bench::{Job, Report};
 
@@ -33,30 +33,25 @@ impl Future for Nothing {
     }
 }
 
-/// A future that is polled inside a scope.
-struct Scoped<Inner>(Inner, Tag);
-
-impl<Inner: Future + Unpin> Future for Scoped<Inner> {
-    type Output = Inner::Output;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Inner::Output> {
-        let this = &mut *self;
-        scope!(this.1, Pin::new(&mut this.0).poll(context))
-    }
-}
-
-/// What the scope adds to a poll of a future that does nothing.
+/// What the scope adds to a poll of a future that does nothing: batches of polls
+/// without and with it, in turns.
 pub fn poll_of_nothing(_: &Job) -> Report {
-    let poll = |future: &mut (dyn Future<Output = ()> + Unpin)| {
+    let batch = Batches { warm_up: 1, measured: 1, ..BATCHES };
+    let polls = |future: &mut (dyn Future<Output = ()> + Unpin)| {
         let mut context = Context::from_waker(Waker::noop());
-        for _ in 0..BATCHES.operations {
-            let _ = black_box(Pin::new(black_box(&mut *future)).poll(&mut context));
-        }
+        let times = time(batch, || {
+            for _ in 0..batch.operations {
+                let _ = black_box(Pin::new(black_box(&mut *future)).poll(&mut context));
+            }
+        });
+        times.into_iter().sum::<f64>()
     };
-    let bare = time(BATCHES, || poll(&mut Nothing));
-    let mut scoped = Scoped(Nothing, Tag::new("poll"));
-    let scoped = time(BATCHES, || poll(&mut scoped));
-    let mut added: Vec<f64> =
-        scoped.iter().zip(&bare).map(|(scoped, bare)| scoped - bare).collect();
+    let mut scoped = Nothing.in_scope(&Tag::new("poll"));
+    let mut added: Vec<f64> = (0..BATCHES.measured)
+        .map(|_| {
+            let bare = polls(&mut Nothing);
+            polls(&mut scoped) - bare
+        })
+        .collect();
     timed(&mut added)
 }
