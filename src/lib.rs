@@ -114,6 +114,12 @@ pub use handover::tokio;
 #[doc = include_str!("../docs/GUARANTEES.md")]
 pub mod guarantees {}
 
+/// Spans as scopes, for programs that use `tracing`.
+#[cfg(all(feature = "tracing-layer", not(loom)))]
+pub mod tracing {
+    pub use crate::scope::tracing::*;
+}
+
 /// The backends, for [`Allocator::with_backend`].
 pub mod backend {
     pub use heapledger_alloc_sys::*;

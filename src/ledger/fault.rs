@@ -31,6 +31,7 @@ pub(crate) struct FaultCounters {
     pub(crate) no_memory_for_tables: Fault,
     pub(crate) no_exit_notice: Fault,
     pub(crate) no_fork_notice: Fault,
+    pub(crate) spans_too_deep: Fault,
 }
 
 pub(crate) static FAULTS: FaultCounters = FaultCounters {
@@ -41,6 +42,7 @@ pub(crate) static FAULTS: FaultCounters = FaultCounters {
     no_memory_for_tables: Fault::new(),
     no_exit_notice: Fault::new(),
     no_fork_notice: Fault::new(),
+    spans_too_deep: Fault::new(),
 };
 
 /// How often something could not be done as asked; all bytes stay accounted.
@@ -75,13 +77,16 @@ pub struct Faults {
     /// 1 if a forked child will not be told apart: the slots of the threads that it
     /// does not have stay taken in it.
     pub no_fork_notice: u64,
+    /// `tracing` spans entered while the thread was in as many as it may be; they
+    /// changed no tag.
+    pub spans_too_deep: u64,
 }
 
 /// Reads the fault counters.
 ///
 /// # Cost
 ///
-/// Seven loads; no allocation.
+/// Eight loads; no allocation.
 #[must_use]
 pub fn faults() -> Faults {
     Faults {
@@ -92,5 +97,6 @@ pub fn faults() -> Faults {
         no_memory_for_tables: FAULTS.no_memory_for_tables.read(),
         no_exit_notice: FAULTS.no_exit_notice.read(),
         no_fork_notice: FAULTS.no_fork_notice.read(),
+        spans_too_deep: FAULTS.spans_too_deep.read(),
     }
 }

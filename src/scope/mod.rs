@@ -5,6 +5,8 @@ mod current;
 mod future;
 mod guard;
 mod tag;
+#[cfg(feature = "tracing-layer")]
+pub mod tracing;
 
 pub use carry::{Carried, IntoScope};
 pub use current::Scope;
