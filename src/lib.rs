@@ -85,7 +85,7 @@ pub use {
     measure::{Measurement, measure},
     overhead::{Overhead, self_overhead},
     report::{Report, Row, RowKind, TagColumns, report},
-    scope::{Carried, InScope, IntoScope, Scope, ScopeGuard, Scoped, Tag, TagId},
+    scope::{BoundedTags, Carried, InScope, IntoScope, Scope, ScopeGuard, Scoped, Tag, TagId},
     self_check::{SelfCheckError, self_check},
     snapshot::{
         Delta, Labelled, MemoryLine, OwnedSnapshot, OwnedTagReading, RingStats, Snapshot,
@@ -118,6 +118,12 @@ pub mod guarantees {}
 #[cfg(all(feature = "tracing-layer", not(loom)))]
 pub mod tracing {
     pub use crate::scope::tracing::*;
+}
+
+/// Requests as scopes, for programs that use `tower`.
+#[cfg(all(feature = "tower", not(loom)))]
+pub mod tower {
+    pub use crate::scope::tower::*;
 }
 
 /// The backends, for [`Allocator::with_backend`].

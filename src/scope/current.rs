@@ -46,6 +46,11 @@ impl Scope {
         Self { tag: local().tag() }
     }
 
+    /// The scope of a tag by its number.
+    pub(super) fn of(id: u16) -> Self {
+        Self { tag: u32::from(id) * CELL_BYTES }
+    }
+
     /// The number of the scope's tag.
     #[must_use]
     pub const fn tag_id(self) -> TagId {
