@@ -17,3 +17,5 @@ check --no-default-features --features backend-mimalloc
 check --features backend-mimalloc,backend-system
 check --features cdylib
 check --features serde
+cargo test --quiet -p heapledger --features tower,tracing-layer \
+    --test bounded_tags --test requests --test spans
