@@ -1,5 +1,6 @@
 //! Enters and exits in any order, against a list of what is entered.
 
+use heapledger::Scope;
 use tracing::span::Id;
 use tracing::{Span, info_span};
 
@@ -21,11 +22,14 @@ fn the_current_tag_is_that_of_the_innermost_span_still_entered() {
     let (dispatch, _guard) = subscribe(by_name(["a", "b", "c", "d"]));
     let spans =
         [info_span!("a"), info_span!("b"), info_span!("c"), info_span!("d"), info_span!("none")];
-    let names = ["a", "b", "c", "d", "none"];
+    let tags = ["a", "b", "c", "d"].map(|name| {
+        heapledger::Tag::register(&format!("spans/{name}")).expect("a valid name").id()
+    });
     let outside = heapledger::scope!("spans/outside");
+    let outer_tag = Scope::current().tag_id();
     let mut random = Random::new(7);
     let mut deepest = 0;
-    for _ in 0..300 {
+    for _ in 0..1000 {
         let mut entered: Vec<usize> = Vec::new();
         for _ in 0..40 {
             let which = random.below(5);
@@ -39,14 +43,16 @@ fn the_current_tag_is_that_of_the_innermost_span_still_entered() {
                 }
             }
             deepest = deepest.max(entered.len());
-            let innermost = entered.iter().rfind(|one| names[**one] != "none");
-            assert_eq!(current(), innermost.map_or("outside", |one| names[*one]), "{entered:?}");
+            // The last of the spans has no tag.
+            let innermost = entered.iter().rev().find_map(|one| tags.get(*one));
+            let expected = *innermost.unwrap_or(&outer_tag);
+            assert_eq!(Scope::current().tag_id(), expected, "{entered:?}");
         }
         while !entered.is_empty() {
             let gone = entered.remove(random.below(entered.len()));
             dispatch.exit(&id(&spans[gone]));
         }
-        assert_eq!(current(), "outside");
+        assert_eq!(Scope::current().tag_id(), outer_tag);
     }
     assert!(deepest >= 8, "only {deepest} spans entered at one time");
     drop(outside);
