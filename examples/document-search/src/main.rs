@@ -78,12 +78,12 @@ fn run(args: &Args, out: &mut impl Write) -> Result<(), Error> {
     output::indexed(out, &indexed, started.elapsed(), threads)?;
     output::heap(out, &(heapledger::snapshot()? - before))?;
 
-    let service = SearchService {
+    let service = Arc::new(SearchService {
         index: indexed.index,
         store: indexed.store,
         cache: QueryCache::new(args.cache),
         hits: args.hits,
-    };
+    });
     let queries = queries::derive(&service.store, args.load.unwrap_or(args.queries))?;
     let example = queries.first().filter(|_| args.query.is_empty());
     for query in args.query.iter().chain(example) {
@@ -93,7 +93,7 @@ fn run(args: &Args, out: &mut impl Write) -> Result<(), Error> {
     }
 
     match listener {
-        Some(listener) => serve::run(args, out, listener, Arc::new(service), &queries)?,
+        Some(listener) => serve::run(args, out, listener, Arc::clone(&service), &queries)?,
         None => {
             let before = heapledger::snapshot()?;
             let load = queries::run(&service, &queries, args.queries, threads)?;

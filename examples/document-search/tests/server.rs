@@ -90,7 +90,7 @@ impl Server {
     /// Waits until nothing of a tag is live: the server lets go of a response after
     /// the client has it.
     fn wait_until_nothing_is_live(&self, name: &str) {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_secs(20);
         loop {
             match self.tag(name) {
                 (0, _) => return,
