@@ -26,3 +26,5 @@ cargo check --quiet -p heapledger --features tokio
 cargo test --quiet -p heapledger --features "$hand_overs" --test handover
 cargo test --quiet -p heapledger --features "$hand_overs" --doc
 cargo clippy --quiet -p heapledger --features "$hand_overs" --all-targets -- -D warnings
+cargo test --quiet -p heapledger --features tower,tracing-layer \
+    --test bounded_tags --test requests --test spans

@@ -94,7 +94,10 @@ pub use {
     measure::{MeasureFuture, Measurement, measure, measure_async},
     overhead::{Overhead, self_overhead},
     report::{Report, Row, RowKind, TagColumns, report},
-    scope::{Carried, EnteredScope, InScope, IntoScope, Scope, ScopeGuard, Scoped, Tag, TagId},
+    scope::{
+        BoundedTags, Carried, EnteredScope, InScope, IntoScope, Scope, ScopeGuard, Scoped, Tag,
+        TagId,
+    },
     self_check::{SelfCheckError, self_check},
     snapshot::{
         Delta, Labelled, MemoryLine, OwnedSnapshot, OwnedTagReading, RingStats, Snapshot,
@@ -172,6 +175,18 @@ pub use heapledger_macros::test;
 
 #[doc = include_str!("../docs/GUARANTEES.md")]
 pub mod guarantees {}
+
+/// Spans as scopes, for programs that use `tracing`.
+#[cfg(all(feature = "tracing-layer", not(loom)))]
+pub mod tracing {
+    pub use crate::scope::tracing::*;
+}
+
+/// Requests as scopes, for programs that use `tower`.
+#[cfg(all(feature = "tower", not(loom)))]
+pub mod tower {
+    pub use crate::scope::tower::*;
+}
 
 /// The backends, for [`Allocator::with_backend`].
 pub mod backend {

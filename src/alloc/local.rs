@@ -91,6 +91,18 @@ pub(crate) struct Saved {
     fuel: i64,
 }
 
+impl Saved {
+    /// What was current where nothing was.
+    #[allow(dead_code, reason = "some features need it")]
+    pub(crate) const UNTAGGED: Self = Self { tag: 0, fuel: 0 };
+
+    /// The tag that will be current again, as an offset.
+    #[allow(dead_code, reason = "some features need it")]
+    pub(crate) fn tag(self) -> u32 {
+        self.tag
+    }
+}
+
 impl Local {
     /// Spends fuel for an untagged block.
     #[inline(always)]

@@ -33,6 +33,7 @@ pub(crate) struct FaultCounters {
     pub(crate) no_fork_notice: Fault,
     pub(crate) injected_failures: Fault,
     pub(crate) late_work: Fault,
+    pub(crate) spans_too_deep: Fault,
 }
 
 pub(crate) static FAULTS: FaultCounters = FaultCounters {
@@ -45,6 +46,7 @@ pub(crate) static FAULTS: FaultCounters = FaultCounters {
     no_fork_notice: Fault::new(),
     injected_failures: Fault::new(),
     late_work: Fault::new(),
+    spans_too_deep: Fault::new(),
 };
 
 /// How often something could not be done as asked; all bytes stay accounted.
@@ -85,13 +87,16 @@ pub struct Faults {
     /// Times that work of a test or an observation ran on a thread after it was
     /// over; the ledger has what it did, the observation has not.
     pub late_work: u64,
+    /// `tracing` spans entered while the thread was in as many as it may be; they
+    /// changed no tag.
+    pub spans_too_deep: u64,
 }
 
 /// Reads the fault counters.
 ///
 /// # Cost
 ///
-/// Nine loads; no allocation.
+/// A load each; no allocation.
 #[must_use]
 pub fn faults() -> Faults {
     Faults {
@@ -104,5 +109,6 @@ pub fn faults() -> Faults {
         no_fork_notice: FAULTS.no_fork_notice.read(),
         injected_failures: FAULTS.injected_failures.read(),
         late_work: FAULTS.late_work.read(),
+        spans_too_deep: FAULTS.spans_too_deep.read(),
     }
 }

@@ -59,6 +59,19 @@ impl Scope {
         Self { tag: local.tag(), observer: local.observer() }
     }
 
+    /// The scope of a tag by its number.
+    pub(super) fn of(id: u16) -> Self {
+        Self::of_offset(u32::from(id) * CELL_BYTES)
+    }
+
+    /// The scope of a tag, observed as the work is that makes it, or wherever it runs.
+    #[inline]
+    fn of_offset(tag: u32) -> Self {
+        let observer = local().observer();
+        let observer = if observer.is_none() { ObserverId::ANY } else { observer };
+        Self { tag, observer }
+    }
+
     /// The number of the scope's tag.
     #[must_use]
     pub const fn tag_id(self) -> TagId {
@@ -140,9 +153,7 @@ impl From<&Tag> for Scope {
     /// The scope that [`Tag::enter`] makes current.
     #[inline]
     fn from(tag: &Tag) -> Self {
-        let observer = local().observer();
-        let observer = if observer.is_none() { ObserverId::ANY } else { observer };
-        Self { tag: tag.offset(), observer }
+        Self::of_offset(tag.offset())
     }
 }
 

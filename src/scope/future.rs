@@ -58,7 +58,7 @@ pub trait InScope: Sized {
     /// ```
     #[inline]
     fn in_scope<S: IntoScope>(self, scope: S) -> Scoped<Self, S::Carried> {
-        Scoped { inner: ManuallyDrop::new(self), scope: scope.into_carried() }
+        Scoped::new(self, scope.into_carried())
     }
 }
 
@@ -85,6 +85,10 @@ pub struct Scoped<T, S: Carried = Scope> {
 }
 
 impl<T, S: Carried> Scoped<T, S> {
+    pub(super) const fn new(inner: T, scope: S) -> Self {
+        Self { inner: ManuallyDrop::new(inner), scope }
+    }
+
     /// The scope that it carries.
     #[must_use]
     pub fn scope(&self) -> &S {

@@ -1,11 +1,17 @@
 //! Scopes: which component the running code belongs to.
 
+mod bounded;
 mod carry;
 mod current;
 mod future;
 mod guard;
 mod tag;
+#[cfg(feature = "tower")]
+pub mod tower;
+#[cfg(feature = "tracing-layer")]
+pub mod tracing;
 
+pub use bounded::BoundedTags;
 pub use carry::{Carried, IntoScope};
 pub use current::{EnteredScope, Scope};
 pub use future::{InScope, Scoped};

@@ -1,5 +1,6 @@
 //! The command line, and the folder that is searched when none is given.
 
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -55,6 +56,26 @@ pub struct Args {
     /// Also write the memory of all components to this file, as JSON
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+
+    /// Answer queries over HTTP on this address of this machine, until ctrl-c; port
+    /// 0 takes a free one
+    ///
+    /// GET /search?q=WORDS&limit=N answers a query, /memory shows the memory of all
+    /// components, /memory.json the same as JSON.
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = loopback)]
+    pub serve: Option<SocketAddr>,
+
+    /// Stop serving after so many seconds
+    #[arg(long, value_name = "SECONDS", requires = "serve", allow_negative_numbers = true, value_parser = number(1, 31_536_000))]
+    pub serve_for: Option<usize>,
+
+    /// Send N requests to the server, of the documents' own words, and stop it then
+    #[arg(long, value_name = "N", requires = "serve", allow_negative_numbers = true, value_parser = number(1, 10_000_000))]
+    pub load: Option<usize>,
+
+    /// Connections that the requests of --load come from
+    #[arg(long, value_name = "N", requires = "load", allow_negative_numbers = true, default_value = "8", value_parser = number(1, 256))]
+    pub connections: usize,
 }
 
 /// Parser of a number from `least` to `most`.
@@ -71,6 +92,17 @@ fn words(text: &str) -> Result<String, String> {
     }
 }
 
+/// Parser of an address to listen on: this machine's own.
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    match text.parse::<SocketAddr>() {
+        Ok(address) if address.ip().is_loopback() => Ok(address),
+        Ok(_) => Err("only this machine is served: give 127.0.0.1 or [::1], with a proxy before \
+                      it if others are to come in"
+            .to_owned()),
+        Err(_) => Err("give an address of this machine and a port, as 127.0.0.1:8080".to_owned()),
+    }
+}
+
 impl Args {
     /// Read the command line. `Err` holds one line that says what is wrong;
     /// for `--help` and `--version` the program ends here.
@@ -80,8 +112,9 @@ impl Args {
                 error.exit();
             }
             let message = error.to_string();
-            let first = message.lines().next().unwrap_or_default();
-            format!("{}; --help explains the arguments", first.trim_start_matches("error: "))
+            let first = message.split("\n\n").next().unwrap_or_default();
+            let line = first.split_whitespace().collect::<Vec<_>>().join(" ");
+            format!("{}; --help explains the arguments", line.trim_start_matches("error: "))
         })
     }
 
@@ -157,12 +190,22 @@ mod tests {
             "0",
             "--hits",
             "7",
+            "--serve",
+            "[::1]:0",
+            "--serve-for",
+            "9",
+            "--load",
+            "10",
+            "--connections",
+            "2",
         ])
         .expect("these are all valid");
         assert_eq!(args.folder.as_deref(), Some(Path::new("docs")));
         assert_eq!((args.threads(), args.batch, args.max_documents), (3, 8, 0));
         assert_eq!(args.query, ["one two", "three"]);
         assert_eq!((args.queries, args.hits), (0, 7));
+        assert!(args.serve.is_some_and(|address| address.is_ipv6()));
+        assert_eq!((args.serve_for, args.load, args.connections), (Some(9), Some(10), 2));
     }
 
     #[test]
@@ -178,6 +221,11 @@ mod tests {
             ["--query", ""],
             ["--query", " !? "],
             ["--colour", "red"],
+            ["--serve", "8080"],
+            ["--serve", "0.0.0.0:8080"],
+            ["--serve", "127.0.0.1:99999"],
+            ["--serve-for", "1"],
+            ["--load", "1"],
         ] {
             let error = Args::try_parse_from(["document-search"].into_iter().chain(arguments))
                 .expect_err("a bad value");

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use heapledger::scope;
 use quick_cache::sync::Cache;
+use serde::Serialize;
 
 /// One result as it is shown.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Hit {
     pub title: Box<str>,
     pub path: Box<str>,
@@ -15,7 +16,7 @@ pub struct Hit {
 }
 
 /// The answer to a query.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Answer {
     /// Documents that match.
     pub total: usize,
@@ -61,14 +62,16 @@ impl QueryCache {
     }
 }
 
-/// A query as the cache knows it: queries that mean the same are the same key.
+/// A query as the cache knows it: queries that mean the same, for as many results,
+/// are the same key.
 pub struct Key(Box<str>);
 
 impl Key {
-    pub fn new(query: &str) -> Self {
+    pub fn new(query: &str, hits: usize) -> Self {
         let words: Vec<&str> = query.split_whitespace().collect();
-        // Upper case has a meaning in AND, OR and NOT: letters stay as they are.
-        Self(words.join(" ").into())
+        // Upper case has a meaning in AND, OR and NOT: letters stay as they are. No
+        // word holds the line break.
+        Self(format!("{}\n{hits}", words.join(" ")).into())
     }
 }
 
@@ -84,19 +87,20 @@ mod tests {
     #[test]
     fn an_answer_is_found_again_however_it_is_spaced() {
         let cache = QueryCache::new(100);
-        assert_eq!(cache.get(&Key::new("two words")), None);
-        let kept = cache.insert(&Key::new("two words"), &answer(7));
+        assert_eq!(cache.get(&Key::new("two words", 3)), None);
+        let kept = cache.insert(&Key::new("two words", 3), &answer(7));
         assert_eq!(*kept, answer(7));
-        let found = cache.get(&Key::new("  two\twords ")).expect("the answer kept");
+        let found = cache.get(&Key::new("  two\twords ", 3)).expect("the answer kept");
         assert!(Arc::ptr_eq(&found, &kept));
-        assert_eq!(cache.get(&Key::new("Two words")), None);
+        assert_eq!(cache.get(&Key::new("Two words", 3)), None);
+        assert_eq!(cache.get(&Key::new("two words", 4)), None);
     }
 
     #[test]
     fn the_capacity_is_never_exceeded() {
         let cache = QueryCache::new(10);
         for number in 0..1000 {
-            cache.insert(&Key::new(&format!("query {number}")), &answer(number));
+            cache.insert(&Key::new(&format!("query {number}"), 3), &answer(number));
             assert!(cache.len() <= cache.capacity());
         }
         assert!(cache.len() > 0);

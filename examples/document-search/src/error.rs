@@ -1,6 +1,7 @@
 //! What can go wrong, each said in one line that tells what to do about it.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::store::Damaged;
@@ -30,6 +31,12 @@ pub enum Error {
     Store(#[from] Damaged),
     #[error("the memory cannot be read: {0}")]
     Memory(#[from] heapledger::Error),
+    #[error("cannot listen on {address} ({source}); give another port to --serve")]
+    Listen { address: SocketAddr, source: io::Error },
+    #[error("the server failed: {0}")]
+    Server(io::Error),
+    #[error("a request of the load failed: {0}")]
+    Load(io::Error),
     #[error("cannot write the results: {0}")]
     Output(#[from] io::Error),
 }
@@ -44,9 +51,15 @@ impl Error {
             | Self::NoDocuments { .. }
             | Self::NoDefaultFolder
             | Self::Json { .. }
+            | Self::Listen { .. }
             | Self::Thread(_)
             | Self::ThreadPool(_) => 2,
-            Self::Index(_) | Self::Store(_) | Self::Memory(_) | Self::Output(_) => 1,
+            Self::Index(_)
+            | Self::Store(_)
+            | Self::Memory(_)
+            | Self::Server(_)
+            | Self::Load(_)
+            | Self::Output(_) => 1,
         }
     }
 

@@ -10,17 +10,21 @@ mod error;
 mod extract;
 mod index;
 mod language;
+mod load;
 mod memory;
 mod output;
 mod pipeline;
 mod queries;
 mod search;
+mod serve;
+mod server;
 mod skipped;
 mod snippet;
 mod store;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Instant;
 
 use heapledger::scope;
@@ -62,6 +66,7 @@ fn run(args: &Args, out: &mut impl Write) -> Result<(), Error> {
     let corpus = Corpus::find(&folder, args.max_documents)?;
     // Before the work: a file that cannot be written is better known now.
     let json = args.json.as_deref().map(memory::JsonFile::create).transpose()?;
+    let listener = args.serve.map(serve::listen).transpose()?;
     output::corpus(out, &corpus, origin)?;
 
     let before = heapledger::snapshot()?;
@@ -73,13 +78,13 @@ fn run(args: &Args, out: &mut impl Write) -> Result<(), Error> {
     output::indexed(out, &indexed, started.elapsed(), threads)?;
     output::heap(out, &(heapledger::snapshot()? - before))?;
 
-    let service = SearchService {
+    let service = Arc::new(SearchService {
         index: indexed.index,
         store: indexed.store,
         cache: QueryCache::new(args.cache),
         hits: args.hits,
-    };
-    let queries = queries::derive(&service.store, args.queries)?;
+    });
+    let queries = queries::derive(&service.store, args.load.unwrap_or(args.queries))?;
     let example = queries.first().filter(|_| args.query.is_empty());
     for query in args.query.iter().chain(example) {
         let asked = Instant::now();
@@ -87,13 +92,17 @@ fn run(args: &Args, out: &mut impl Write) -> Result<(), Error> {
         output::answer(out, query, &answer, asked.elapsed())?;
     }
 
-    let before = heapledger::snapshot()?;
-    let load = queries::run(&service, &queries, args.queries, threads)?;
-    let delta = heapledger::snapshot()? - before;
-    output::load(out, &load, &service, threads)?;
-    output::heap(out, &delta)?;
-    output::latencies(out, &load)?;
-
+    match listener {
+        Some(listener) => serve::run(args, out, listener, Arc::clone(&service), &queries)?,
+        None => {
+            let before = heapledger::snapshot()?;
+            let load = queries::run(&service, &queries, args.queries, threads)?;
+            let delta = heapledger::snapshot()? - before;
+            output::load(out, &load, &service, threads)?;
+            output::heap(out, &delta)?;
+            output::latencies(out, &load)?;
+        }
+    }
     memory::print(out)?;
     json.map_or(Ok(()), memory::JsonFile::write)
 }

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::fmt;
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use console::style;
@@ -11,6 +12,7 @@ use lingua::Language;
 use crate::cache::Answer;
 use crate::corpus::Corpus;
 use crate::language::LANGUAGES;
+use crate::load::HttpLoad;
 use crate::pipeline::Indexed;
 use crate::queries::Load;
 use crate::search::SearchService;
@@ -174,6 +176,34 @@ pub fn latencies(out: &mut impl Write, load: &Load) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Where the server is.
+pub fn serving(out: &mut impl Write, address: SocketAddr, until: &str) -> io::Result<()> {
+    heading(out, "Server")?;
+    line(out, "address", format!("http://{address}"))?;
+    line(out, "answers", "/search?q=some+words&limit=3  /memory  /memory.json")?;
+    line(out, "until", until)?;
+    // Somebody may wait for the address.
+    out.flush()
+}
+
+/// How the server did under load.
+pub fn http_load(out: &mut impl Write, load: &HttpLoad) -> io::Result<()> {
+    heading(out, "Load over HTTP")?;
+    let answered = load.answered.count();
+    let plural = if load.connections == 1 { "" } else { "s" };
+    let (requests, connections) = (count(answered + load.refused), load.connections);
+    line(out, "requests", format!("{requests} on {connections} connection{plural}"))?;
+    if load.refused > 0 {
+        line(out, "refused", count(load.refused))?;
+    }
+    let rate = count((answered as f64 / load.elapsed.as_secs_f64()) as usize);
+    line(out, "time", format!("{}, {rate} answers a second", time(load.elapsed)))?;
+    let [p50, p99, max] = [50, 99, 100].map(|percent| time(load.answered.percentile(percent)));
+    line(out, "latency", format!("p50 {p50}, p99 {p99}, max {max}"))?;
+    heading(out, "Memory half-way, as GET /memory")?;
+    writeln!(out, "{}", load.memory.trim_end())
 }
 
 /// `12,345`

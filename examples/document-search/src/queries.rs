@@ -63,7 +63,7 @@ pub struct Latencies {
 }
 
 impl Latencies {
-    fn new(mut times: Vec<Duration>) -> Self {
+    pub fn new(mut times: Vec<Duration>) -> Self {
         times.sort_unstable();
         Self { sorted: times }
     }
@@ -140,7 +140,7 @@ pub fn run(
 
 /// Which of `length` queries the one of this number is: the first quarter of
 /// them gets half of all questions.
-fn popular(number: usize, length: usize) -> usize {
+pub fn popular(number: usize, length: usize) -> usize {
     let random = Rng::with_seed(SEED.wrapping_add(number as u64)).f64();
     ((random * random * length as f64) as usize).min(length - 1)
 }
