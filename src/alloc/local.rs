@@ -43,6 +43,8 @@ pub(crate) struct Local {
     state: Cell<State>,
     /// Bytes between two looks at the peaks, if not the process's setting.
     interval_bytes: Cell<u32>,
+    /// Scopes of short-lived tags that are open, one inside the other.
+    depth: Cell<u32>,
 }
 
 thread_local! {
@@ -54,6 +56,7 @@ thread_local! {
             tag: Cell::new(0),
             state: Cell::new(State::Fresh),
             interval_bytes: Cell::new(0),
+            depth: Cell::new(0),
         }
     };
 }
@@ -159,6 +162,22 @@ impl Local {
         // A guard may outlive the thread's shard (dropped by a late destructor):
         // then there must be no fuel.
         self.fuel.set(if self.has_shard() { saved.fuel } else { 0 });
+    }
+
+    /// Goes one scope of a short-lived tag deeper; returns how deep that is.
+    #[inline]
+    pub(crate) fn deepen(&self) -> u32 {
+        let depth = self.depth.get().wrapping_add(1);
+        self.depth.set(depth);
+        depth
+    }
+
+    /// Comes back from a scope of a short-lived tag; says whether it was the
+    /// innermost of all scopes. If not, one that is still open may make this tag
+    /// current again.
+    #[inline]
+    pub(crate) fn surface(&self, depth: u32, tag: u32) -> bool {
+        self.depth.replace(depth.wrapping_sub(1)) == depth && self.tag() == tag
     }
 
     /// The shard to count in, after giving the thread one if it never had;

@@ -16,6 +16,9 @@ pub(crate) mod cell;
 pub(crate) mod descendants;
 #[cfg(not(loom))]
 pub(crate) mod fault;
+pub(crate) mod leases;
+pub(crate) mod lives;
+pub(crate) mod moves;
 // Runs at compile time or outside the hook.
 #[allow(clippy::indexing_slicing)]
 pub(crate) mod name;

@@ -13,9 +13,8 @@ use core::ops::Range;
 use core::sync::atomic::{AtomicU16, AtomicU64, AtomicUsize, Ordering};
 
 use super::cell::Counts;
-use super::descendants::ancestors;
 use super::read;
-use super::registry::addresses_of;
+use super::registry::{Reading, addresses_of};
 use super::slots::Slots;
 
 /// Windows open at one time.
@@ -57,17 +56,19 @@ impl Watch {
     }
 
     /// Whether blocks of a tag are among what is watched.
-    fn includes(self, tag: u16) -> bool {
+    fn includes(self, reading: &Reading, tag: u16) -> bool {
         match self {
-            Self::Tag(watched) => watched == tag || ancestors(tag).any(|above| above == watched),
+            Self::Tag(watched) => {
+                watched == tag || reading.ancestors(tag).any(|above| above == watched)
+            }
             Self::Process => true,
         }
     }
 
     /// What is watched, now.
-    pub(crate) fn read(self) -> Counts {
+    pub(crate) fn read(self, reading: &Reading) -> Counts {
         match self {
-            Self::Tag(tag) => read::tag_with_children(tag).1,
+            Self::Tag(tag) => read::tag_with_children(reading, tag).1,
             Self::Process => read::total(),
         }
     }
@@ -132,7 +133,7 @@ impl Drop for Window {
 
 /// Raises the windows that watch a tag which was allocated under. Returns how
 /// much may be allocated before the first of them needs another look.
-pub(crate) fn look(tag: u16) -> Option<u64> {
+pub(crate) fn look(reading: &Reading, tag: u16) -> Option<u64> {
     if OPEN.load(Ordering::Relaxed) == 0 {
         return None;
     }
@@ -141,8 +142,8 @@ pub(crate) fn look(tag: u16) -> Option<u64> {
         // Acquire: pairs with the Release in `open`.
         let word = slot.word.load(Ordering::Acquire);
         let watch = Watch::from_bits(slot.watch.load(Ordering::Relaxed));
-        if watch.includes(tag) {
-            let live_bytes = watch.read().live_bytes();
+        if watch.includes(reading, tag) {
+            let live_bytes = watch.read(reading).live_bytes();
             let missing_bytes = raise(slot, word, live_bytes).saturating_sub(live_bytes);
             let step = watch.step(missing_bytes, live_bytes);
             next = Some(next.map_or(step, |next| next.min(step)));

@@ -1,9 +1,10 @@
 //! A scope as a value: what work takes along when it goes to another thread.
 
 use crate::alloc::local::local;
+use crate::ledger::leases::Lease;
+use crate::ledger::registry::TAGS;
 
-use super::{InScope, ScopeGuard, Tag, TagId};
-use crate::ledger::cell::CELL_BYTES;
+use super::{EphemeralTag, HeldScopeGuard, InScope, Tag, TagId};
 
 /// The current scope as a value, to make it current again elsewhere.
 ///
@@ -11,10 +12,15 @@ use crate::ledger::cell::CELL_BYTES;
 /// thread pool, a callback) takes the scope along: [`Scope::current`] where it is
 /// handed over, [`enter`](Self::enter) or [`run`](Self::run) where it runs.
 ///
+/// A scope does not keep a short-lived tag ([`Tag::ephemeral`]) alive. Entering it
+/// does; but if the last handle was dropped before, what runs in the scope is booked
+/// to the tag's parent, never to another tag that got its number since. Work that
+/// may come later than that takes the handle along.
+///
 /// # Cost
 ///
-/// One word, `Copy`. Taking it is one load; entering costs what entering a [`Tag`]
-/// costs.
+/// One word, `Copy`. Taking it is two loads; entering costs a test more than
+/// entering a [`Tag`].
 ///
 /// # Examples
 ///
@@ -34,8 +40,7 @@ use crate::ledger::cell::CELL_BYTES;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Scope {
-    /// The tag, as the offset of its cell in every shard.
-    tag: u32,
+    pub(super) lease: Lease,
 }
 
 impl Scope {
@@ -43,19 +48,20 @@ impl Scope {
     #[inline]
     #[must_use]
     pub fn current() -> Self {
-        Self { tag: local().tag() }
+        // Current, so it does not become another tag's.
+        Self { lease: TAGS.lease_of(local().tag_id()) }
     }
 
     /// The number of the scope's tag.
     #[must_use]
     pub const fn tag_id(self) -> TagId {
-        TagId::new((self.tag / CELL_BYTES) as u16)
+        TagId::new(self.lease.id)
     }
 
     /// Makes the scope current on this thread until the guard is dropped.
     #[inline]
-    pub fn enter(self) -> ScopeGuard {
-        ScopeGuard::enter(self.tag)
+    pub fn enter(self) -> HeldScopeGuard {
+        HeldScopeGuard::enter(EphemeralTag::hold_or_parent(self.lease))
     }
 
     /// Runs a closure in the scope.
@@ -116,7 +122,7 @@ impl From<&Tag> for Scope {
     /// The scope that [`Tag::enter`] makes current.
     #[inline]
     fn from(tag: &Tag) -> Self {
-        Self { tag: tag.offset() }
+        Self { lease: Lease::permanent(tag.id().get()) }
     }
 }
 

@@ -2,14 +2,21 @@
 
 mod carry;
 mod current;
+mod ephemeral;
 mod future;
 mod guard;
+mod held;
+mod name;
+pub(crate) mod room;
 mod tag;
 
 pub use carry::{Carried, IntoScope};
 pub use current::Scope;
+pub use ephemeral::EphemeralTag;
 pub use future::{InScope, Scoped};
 pub use guard::ScopeGuard;
+pub use held::HeldScopeGuard;
+pub use name::TagName;
 pub use tag::{Tag, TagId};
 
 /// Runs an expression under a tag, or enters the tag until the guard is dropped.

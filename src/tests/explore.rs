@@ -27,8 +27,11 @@ pub(super) enum Preemptions {
 }
 
 /// The sources that mutants change.
-const SOURCES: [(&str, &str); 8] = [
+const SOURCES: [(&str, &str); 11] = [
     ("ledger/cell.rs", include_str!("../ledger/cell.rs")),
+    ("ledger/leases.rs", include_str!("../ledger/leases.rs")),
+    ("ledger/lives.rs", include_str!("../ledger/lives.rs")),
+    ("ledger/moves.rs", include_str!("../ledger/moves.rs")),
     ("ledger/once_ptr.rs", include_str!("../ledger/once_ptr.rs")),
     ("ledger/roster.rs", include_str!("../ledger/roster.rs")),
     ("ledger/small_mask.rs", include_str!("../ledger/small_mask.rs")),

@@ -17,6 +17,13 @@ const REACH: [f64; 2] = [1.25, 1.45];
 const HAND_OVER_REACH: f64 = 1.2;
 const SCALING_REACH: f64 = 1.05;
 const SCOPE_REACH_NS: f64 = 2.0;
+const SCOPES: [(&str, &str); 4] = [
+    ("poll", "poll of nothing in a scope, added"),
+    ("hand-over-scope", "current scope taken, entered and left"),
+    ("ephemeral", "short-lived tag made, entered, left and dropped"),
+    ("ephemeral-guard", "short-lived tag entered and left by a guard"),
+];
+
 const SNAPSHOTS: [(&str, &str, f64); 3] = [
     ("snapshot", "snapshot of the process", 20_000.0),
     ("snapshot-tags", "snapshot of every tag", 20_000.0),
@@ -104,12 +111,9 @@ fn alone(contenders: &Contenders, rounds: usize) -> Result<(), Failure> {
         marked(scope.wall_ns, SCOPE_REACH_NS),
         nanoseconds(SCOPE_REACH_NS),
     ]);
-    let poll = run("poll")?;
-    table.row([
-        "poll of nothing in a scope, added".to_owned(),
-        nanoseconds(poll.wall_ns),
-        "–".to_owned(),
-    ]);
+    for (name, operation) in SCOPES {
+        table.row([operation.to_owned(), nanoseconds(run(name)?.wall_ns), "–".to_owned()]);
+    }
     for (name, operation, reach) in SNAPSHOTS {
         let snapshot = run(name)?;
         let bytes = snapshot.facts.get("allocated_bytes").copied().unwrap_or(f64::NAN);
