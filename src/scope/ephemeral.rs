@@ -50,7 +50,7 @@ impl Tag {
     ///
     /// While somebody reads tags, no number changes hands: tags that end then are
     /// put off. If therefore no number is free, this waits for readings under way,
-    /// some 20 ms at most, and then books to the parent.
+    /// some ten milliseconds at most, and then books to the parent.
     ///
     /// # Errors
     ///

@@ -6,16 +6,15 @@
 //! lets the ends go first that were put off. Both for a bounded time.
 
 use std::thread;
-use std::time::Duration;
 
 use crate::ledger::leases::{Lease, NoLease};
 use crate::ledger::name::TagError;
 use crate::ledger::registry::{self, Reading, TAGS};
 
-/// Attempts with nothing but a yield between them, then some with a pause.
-const YIELDS: usize = 100;
-const PAUSES: usize = 200;
-const PAUSE: Duration = Duration::from_micros(100);
+/// How often a reader lets others run, and how often who needs a number does: some
+/// ten milliseconds, as every attempt looks at orphans. (No sleep: it may panic.)
+const READER_YIELDS: usize = 100;
+const YIELDS: usize = 4000;
 
 /// The id of a permanent tag, new or known.
 pub(crate) fn intern(tag: &str) -> Result<u16, TagError> {
@@ -57,21 +56,21 @@ pub(crate) fn reading() -> Reading {
 
 #[cold]
 fn give_way() {
-    for attempt in 1..=YIELDS {
-        if registry::give_way(attempt == YIELDS) {
+    for attempt in 1..=READER_YIELDS {
+        if registry::give_way(attempt == READER_YIELDS) {
             return;
         }
         thread::yield_now();
     }
 }
 
-/// Tries until there is a result, for 20 ms or so.
+/// Tries until there is a result, for a bounded time.
 fn attempts<R>(mut attempt: impl FnMut() -> Option<R>) -> Option<R> {
-    for number in 0..YIELDS + PAUSES {
+    for _ in 0..YIELDS {
         if let Some(result) = attempt() {
             return Some(result);
         }
-        if number < YIELDS { thread::yield_now() } else { thread::sleep(PAUSE) }
+        thread::yield_now();
     }
     None
 }

@@ -174,24 +174,29 @@ fn a_measurement_is_of_the_tag() {
 
 #[test]
 fn a_scope_finds_the_tag_while_it_lives_and_then_its_parent() {
-    let tag = query("e-scope/x");
-    let scope = tag.run(Scope::current);
-    assert_eq!(scope, tag.scope());
-    let kept = thread::spawn(move || scope.run(|| buffer(1000))).join().unwrap();
-    assert_eq!(live_bytes(&tag), 1000);
-    drop(kept);
-    drop(tag);
-    // Its number is another's now, or free.
-    let strangers: Vec<EphemeralTag> = (0..200).map(|_| query("e-stranger/x")).collect();
-    let kept = scope.run(|| buffer(333));
-    assert_eq!(live("e-scope"), (333, 1));
-    assert!(strangers.iter().all(|stranger| live_bytes(stranger) == 0));
+    let handed_on = |_: usize| {
+        let tag = query("e-scope/x");
+        let (id, scope) = (tag.id(), tag.run(Scope::current));
+        assert_eq!(scope, tag.scope());
+        let kept = thread::spawn(move || scope.run(|| buffer(1000))).join().unwrap();
+        assert_eq!(live_bytes(&tag), 1000);
+        drop(kept);
+        drop(tag);
+        let strangers: Vec<EphemeralTag> = (0..50).map(|_| query("e-stranger/x")).collect();
+        let kept = scope.run(|| buffer(333));
+        assert_eq!(live("e-scope"), (333, 1));
+        assert!(strangers.iter().all(|stranger| live_bytes(stranger) == 0));
+        drop(kept);
+        strangers.iter().any(|stranger| stranger.id() == id)
+    };
+    // Other tests read, so its number may come to others only later.
+    assert!((0..500).any(handed_on), "no stranger got the number");
     // An orphan has nobody to hold on to either.
     let orphan = query("e-scope/y");
     let (block, scope) = (orphan.run(|| buffer(7)), orphan.scope());
     drop(orphan);
     assert_eq!(scope.enter_and_tag(), "e-scope");
-    drop((kept, block));
+    drop(block);
 }
 
 trait EnterAndTag {
