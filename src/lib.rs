@@ -95,18 +95,18 @@ pub use {
     overhead::{Overhead, self_overhead},
     report::{Report, Row, RowKind, TagColumns, report},
     scope::{
-        BoundedTags, Carried, EnteredScope, InScope, IntoScope, Scope, ScopeGuard, Scoped, Tag,
-        TagId,
+        BoundedTags, Carried, EnteredScope, EphemeralTag, HeldScopeGuard, InScope, IntoScope,
+        Scope, ScopeGuard, Scoped, Tag, TagId, TagName,
     },
     self_check::{SelfCheckError, self_check},
     snapshot::{
         Delta, Labelled, MemoryLine, OwnedSnapshot, OwnedTagReading, RingStats, Snapshot,
-        SnapshotRing, TagReading, ThreadReading, Threads,
+        SnapshotRing, TagLife, TagReading, ThreadReading, Threads, TopTags,
     },
     snapshot::{
-        backend_capabilities, backend_statistics, counts, log_memory, purge, read_tag,
+        backend_capabilities, backend_statistics, counts, log_memory, orphans, purge, read_tag,
         set_peak_interval_bytes, size_classes, snapshot, snapshot_tags, snapshot_with_backend,
-        tag_counts, thread, threads,
+        tag_counts, thread, threads, top_children, top_of, top_tags,
     },
     system_info::{Proof, SystemInfo, set_runtime_threads, system_info},
 };

@@ -11,7 +11,8 @@ use crate::error::{Error, ErrorKind};
 use crate::ledger::Counts;
 use crate::ledger::window::{Watch, Window};
 use crate::os;
-use crate::scope::Tag;
+use crate::scope::room::reading;
+use crate::scope::{EphemeralTag, Tag};
 use crate::snapshot;
 
 pub use future::{MeasureFuture, measure_async};
@@ -127,6 +128,33 @@ impl Tag {
     }
 }
 
+impl EphemeralTag {
+    /// Runs a piece of work under the tag, and says what it did to memory.
+    ///
+    /// Cost, errors and panics are those of [`measure`]. Without a number of its own
+    /// the tag measures its parent.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`measure`], but for the name's.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[global_allocator]
+    /// # static GLOBAL: heapledger::Allocator = heapledger::Allocator::new();
+    /// let query = heapledger::Tag::ephemeral("query/17").unwrap();
+    /// let (hits, m) = query.measure(|| vec![0_u32; 100]).unwrap();
+    /// assert_eq!((m.live_bytes_delta, hits.len()), (400, 100));
+    /// ```
+    pub fn measure<T>(&self, work: impl FnOnce() -> T) -> Result<(T, Measurement), Error> {
+        let running = Running::start(Watch::Tag(self.id().get()))?;
+        let value = self.run(work);
+        let measurement = running.stop();
+        Ok((value, measurement))
+    }
+}
+
 /// A measurement under way; if it is dropped, the work has panicked.
 pub(crate) struct Running {
     record: Record,
@@ -171,7 +199,7 @@ impl Record {
     pub(crate) fn start(watch: Watch) -> Result<Self, Error> {
         snapshot::backend()?;
         let rss_bytes = os::rss_bytes();
-        let counts = watch.read();
+        let counts = watch.read(&reading());
         let window = Window::open(watch, counts.live_bytes())
             .ok_or(Error::new(ErrorKind::TooManyMeasurements))?;
         Ok(Self { watch, window, rss_bytes, counts, started: Instant::now() })
@@ -180,7 +208,7 @@ impl Record {
     /// `thread` is what the threads that did the work allocated and freed.
     pub(crate) fn stop(self, thread: Counts) -> Measurement {
         let elapsed = self.started.elapsed();
-        let after = self.watch.read();
+        let after = self.watch.read(&reading());
         let counts = after.since(&self.counts);
         let peak_live_bytes = self.window.peak(after.live_bytes());
         let rss_bytes = os::rss_bytes();

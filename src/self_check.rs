@@ -4,9 +4,9 @@ use core::fmt;
 
 use crate::alloc::install;
 use crate::error::Error;
-use crate::ledger::registry::TAGS;
+use crate::ledger::registry::{Reading, reading};
 use crate::ledger::{Counts, peak, read, registry};
-use crate::scope::TagId;
+use crate::scope::{TagId, TagName};
 use crate::snapshot;
 
 /// Readings that may find the process busy before the check gives up.
@@ -79,7 +79,8 @@ pub enum SelfCheckError {
 
 impl fmt::Display for SelfCheckError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = |tag: &TagId| TAGS.name(tag.get()).unwrap_or("(unnamed)");
+        let name =
+            |tag: &TagId| reading().name(tag.get()).map_or(TagName::new("(unnamed)"), TagName::new);
         match self {
             Self::Unread(error) => error.fmt(f),
             Self::Busy => f.write_str("other threads allocate: check again when they rest"),
@@ -184,9 +185,10 @@ fn check_growth(before: Counts, after: Counts) -> Result<(), SelfCheckError> {
 
 fn check(total: Counts) -> Result<(), SelfCheckError> {
     let mut tags = Counts::ZERO;
+    let reading = reading();
     for id in 0..read::tags_len() as u16 {
-        let counts = read::tag(id);
-        check_tag(id, counts)?;
+        let counts = read::id(id).plus(&reading.balance(id));
+        check_tag(&reading, id, counts)?;
         tags = tags.plus(&counts);
     }
     let threads = registry::all_shards().fold(Counts::ZERO, |sum, s| sum.plus(&read::shard(s)));
@@ -197,7 +199,7 @@ fn check(total: Counts) -> Result<(), SelfCheckError> {
     }
 }
 
-fn check_tag(id: u16, counts: Counts) -> Result<(), SelfCheckError> {
+fn check_tag(reading: &Reading, id: u16, counts: Counts) -> Result<(), SelfCheckError> {
     let tag = TagId::new(id);
     let (bytes, blocks) = (counts.live_bytes_signed(), counts.live_blocks_signed());
     if bytes < 0 || blocks < 0 {
@@ -212,8 +214,8 @@ fn check_tag(id: u16, counts: Counts) -> Result<(), SelfCheckError> {
     if peak_live_bytes < live_bytes {
         return Err(SelfCheckError::PeakBelowLive { tag, peak_live_bytes, live_bytes });
     }
-    match TAGS.parent(id) {
-        Some(parent) if TAGS.name(parent).is_none() => {
+    match reading.parent(id) {
+        Some(parent) if reading.name(parent).is_none() => {
             Err(SelfCheckError::ParentUnknown { tag, parent })
         }
         _ => Ok(()),
@@ -235,22 +237,22 @@ mod tests {
 
     #[test]
     fn a_wrong_tag_is_named_with_its_numbers() {
-        let id = TAGS.intern("self check/wrong").unwrap();
+        let id = registry::TAGS.intern("self check/wrong").unwrap();
         let tag = TagId::new(id);
-        assert_eq!(check_tag(id, counts((100, 3), (90, 2))), Ok(()));
+        assert_eq!(check_tag(&reading(), id, counts((100, 3), (90, 2))), Ok(()));
         // Bytes freed twice, blocks freed twice.
         for counts in [counts((100, 3), (101, 2)), counts((100, 3), (90, 4))] {
             let error = SelfCheckError::FreedExceedsAllocated { tag, counts };
-            assert_eq!(check_tag(id, counts), Err(error));
+            assert_eq!(check_tag(&reading(), id, counts), Err(error));
             assert!(error.to_string().contains("I1: under \"self check/wrong\""), "{error}");
         }
         // A free of the wrong size, an allocation without its block.
         for counts in [counts((100, 3), (99, 1)), counts((100, 3), (90, 3))] {
             let error = SelfCheckError::BytesAndBlocksDisagree { tag, counts };
-            assert_eq!(check_tag(id, counts), Err(error));
+            assert_eq!(check_tag(&reading(), id, counts), Err(error));
         }
         // Counters that have wrapped are not wrong.
-        assert_eq!(check_tag(id, counts((50, 1), (u64::MAX - 9, u64::MAX))), Ok(()));
+        assert_eq!(check_tag(&reading(), id, counts((50, 1), (u64::MAX - 9, u64::MAX))), Ok(()));
     }
 
     #[test]
@@ -262,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_free_without_its_allocation_is_found_in_the_ledger() {
-        let id = TAGS.intern("self check/planted").unwrap();
+        let id = registry::TAGS.intern("self check/planted").unwrap();
         let cell = registry::SHARED.cell(id);
         cell.book_free_shared(10);
         let error = check(read::total()).unwrap_err();

@@ -50,6 +50,12 @@ mod real {
         counter.load(Ordering::Relaxed)
     }
 
+    /// Whether to do the step that follows: the models have mutants that do not.
+    #[inline(always)]
+    pub(crate) const fn step() -> bool {
+        true
+    }
+
     /// Adds to a counter that only the calling thread writes: a load and a
     /// store, no lock prefix. On x86-64 the pair is one `add` to memory, which a
     /// signal handler on the same thread cannot split.

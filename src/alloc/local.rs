@@ -51,6 +51,8 @@ pub(crate) struct Local {
     interval_bytes: Cell<u32>,
     /// What an observed thread had allocated when it last looked at the peaks.
     looked_at_bytes: Cell<u64>,
+    /// Scopes of short-lived tags that are open, one inside the other.
+    depth: Cell<u32>,
 }
 
 thread_local! {
@@ -64,6 +66,7 @@ thread_local! {
             state: Cell::new(State::Fresh),
             interval_bytes: Cell::new(0),
             looked_at_bytes: Cell::new(0),
+            depth: Cell::new(0),
         }
     };
 }
@@ -234,6 +237,22 @@ impl Local {
             let rest = self.fuel.replace(0).max(0);
             self.tank.set(self.tank.get().wrapping_add(rest).min(self.fill()));
         }
+    }
+
+    /// Goes one scope of a short-lived tag deeper; returns how deep that is.
+    #[inline]
+    pub(crate) fn deepen(&self) -> u32 {
+        let depth = self.depth.get().wrapping_add(1);
+        self.depth.set(depth);
+        depth
+    }
+
+    /// Comes back from a scope of a short-lived tag; says whether it was the
+    /// innermost of all scopes. If not, one that is still open may make this tag
+    /// current again.
+    #[inline]
+    pub(crate) fn surface(&self, depth: u32, tag: u32) -> bool {
+        self.depth.replace(depth.wrapping_sub(1)) == depth && self.tag() == tag
     }
 
     /// The shard to count in, after giving the thread one if it never had;

@@ -1,7 +1,8 @@
 //! The tags below a tag: a set of ids that fits on the stack.
 
 use super::TAGS_MAX;
-use super::registry::TAGS;
+use super::read::tags_len;
+use super::registry::Reading;
 
 /// A bit for every tag whose parent, or parent's parent, … is the one asked for.
 pub(crate) struct Descendants([u64; TAGS_MAX / 64]);
@@ -9,10 +10,12 @@ pub(crate) struct Descendants([u64; TAGS_MAX / 64]);
 impl Descendants {
     /// Walks up from every tag there is. A child's id may be lower than its
     /// parent's (a spare id is used again), so there is no shorter order.
-    pub(crate) fn of(id: u16) -> Self {
+    pub(crate) fn of(reading: &Reading, id: u16) -> Self {
         let mut bits = [0; TAGS_MAX / 64];
-        for candidate in 0..TAGS.len() as u16 {
-            if ancestors(candidate).any(|ancestor| ancestor == id)
+        // Names have levels above the last one, and only the last one is short-lived.
+        let candidates = if reading.life(id).is_short() { 0 } else { tags_len() };
+        for candidate in 0..candidates as u16 {
+            if reading.ancestors(candidate).any(|ancestor| ancestor == id)
                 && let Some(word) = bits.get_mut(candidate as usize / 64)
             {
                 *word |= 1 << (candidate % 64);
@@ -32,9 +35,4 @@ impl Descendants {
             })
         })
     }
-}
-
-/// The tags above a tag, nearest first.
-pub(crate) fn ancestors(id: u16) -> impl Iterator<Item = u16> {
-    core::iter::successors(TAGS.parent(id), |&above| TAGS.parent(above))
 }

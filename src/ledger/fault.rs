@@ -26,6 +26,7 @@ impl Fault {
 pub(crate) struct FaultCounters {
     pub(crate) failed_requests: Fault,
     pub(crate) tag_table_full: Fault,
+    pub(crate) ephemeral_tags_without_id: Fault,
     pub(crate) blocks_without_owner: Fault,
     pub(crate) threads_without_slot: Fault,
     pub(crate) no_memory_for_tables: Fault,
@@ -39,6 +40,7 @@ pub(crate) struct FaultCounters {
 pub(crate) static FAULTS: FaultCounters = FaultCounters {
     failed_requests: Fault::new(),
     tag_table_full: Fault::new(),
+    ephemeral_tags_without_id: Fault::new(),
     blocks_without_owner: Fault::new(),
     threads_without_slot: Fault::new(),
     no_memory_for_tables: Fault::new(),
@@ -69,6 +71,9 @@ pub struct Faults {
     /// Names that found no place in the table of tags; their bytes are booked to
     /// `(overflow)`.
     pub tag_table_full: u64,
+    /// Short-lived tags that found no free number; their bytes are booked to their
+    /// parents.
+    pub ephemeral_tags_without_id: u64,
     /// Blocks that could not be marked with their owner, because no memory for
     /// the map could be had; their bytes are booked to `(untagged)`.
     pub blocks_without_owner: u64,
@@ -102,6 +107,7 @@ pub fn faults() -> Faults {
     Faults {
         failed_requests: FAULTS.failed_requests.read(),
         tag_table_full: FAULTS.tag_table_full.read(),
+        ephemeral_tags_without_id: FAULTS.ephemeral_tags_without_id.read(),
         blocks_without_owner: FAULTS.blocks_without_owner.read(),
         threads_without_slot: FAULTS.threads_without_slot.read(),
         no_memory_for_tables: FAULTS.no_memory_for_tables.read(),

@@ -19,6 +19,9 @@ pub(crate) mod fault;
 #[cfg(not(loom))]
 pub(crate) mod injection;
 pub(crate) mod lease;
+pub(crate) mod leases;
+pub(crate) mod lives;
+pub(crate) mod moves;
 // Runs at compile time or outside the hook.
 #[allow(clippy::indexing_slicing)]
 pub(crate) mod name;

@@ -43,6 +43,7 @@ impl ObserverId {
     /// No observer.
     pub(crate) const NONE: Self = Self(0);
     /// Whichever the thread is inside of.
+    #[cfg(feature = "testing")]
     pub(crate) const ANY: Self = Self(u32::MAX);
 
     const fn new(index: usize, generation: u32) -> Self {

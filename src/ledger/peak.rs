@@ -11,13 +11,16 @@
 //! thousands of tags on dozens of threads, a thread sums them only when it has
 //! allocated `BYTES_PER_CELL` for each cell: with more than 16,384 cells the bound
 //! of the process's peak is that in place of the interval.
+//!
+//! Who raises a tag's peak is inside the gate of the table: the id has not become
+//! another tag's since live was read.
 
 use core::ops::Range;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crossbeam_utils::CachePadded;
 
-use super::registry::addresses_of;
+use super::registry::{addresses_of, reading};
 use super::shard::Shard;
 use super::{TAGS_MAX, read, registry, window};
 
@@ -58,6 +61,14 @@ pub(crate) fn raise_process(live_bytes: u64) -> u64 {
     raise_one(&PROCESS_PEAK, live_bytes)
 }
 
+/// Lowers the peak of an id whose life has ended, before it is given to another tag.
+pub(crate) fn forget(id: u16) {
+    if let Some(peak) = PEAKS.get(id as usize) {
+        // Relaxed: the next tag gets the id after this, and looks later.
+        peak.store(0, Ordering::Relaxed);
+    }
+}
+
 fn raise_one(peak: &AtomicU64, live_bytes: u64) -> u64 {
     // Relaxed: a maximum, it publishes nothing else. The load spares the
     // locked instruction where the peak stands already.
@@ -79,6 +90,7 @@ pub(crate) fn of(id: u16) -> u64 {
 #[cold]
 #[inline(never)]
 pub(crate) fn look(shard: &Shard) -> Option<u64> {
+    let inside = reading();
     let mut moved = false;
     let mut next: Option<u64> = None;
     for id in 0..read::tags_len() as u16 {
@@ -87,8 +99,8 @@ pub(crate) fn look(shard: &Shard) -> Option<u64> {
         // Relaxed: only the shard's own thread uses `checked`.
         if checked.load(Ordering::Relaxed) != allocated {
             checked.store(allocated, Ordering::Relaxed);
-            raise(id, read::tag(id).live_bytes());
-            if let Some(step) = window::look(id) {
+            raise(id, read::id(id).live_bytes());
+            if let Some(step) = window::look(&inside, id) {
                 next = Some(next.map_or(step, |next| next.min(step)));
             }
             moved = true;

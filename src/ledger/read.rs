@@ -5,14 +5,18 @@
 //! lock and without stopping anybody. What was allocated *during* the read may
 //! be counted without its free: live may exceed the true value by the bytes that
 //! were in flight while the read ran.
+//!
+//! What a *tag* holds is what the cells of its id say and the id's balance (see
+//! `moves`), read by somebody inside the gate. What is *live* is in the cells alone,
+//! and so is every sum over all tags.
 
 use super::cell::Counts;
 use super::descendants::Descendants;
-use super::registry::{self, TAGS};
+use super::registry::{self, Reading, TAGS};
 use super::shard::Shard;
 
-/// Sums of one tag over all shards.
-pub(crate) fn tag(id: u16) -> Counts {
+/// Sums of one id over all shards: of the tag that has it, and of those that had it.
+pub(crate) fn id(id: u16) -> Counts {
     let mut sum = Counts::default();
     for shard in registry::all_shards() {
         shard.cell(id).read_freed(&mut sum);
@@ -23,10 +27,12 @@ pub(crate) fn tag(id: u16) -> Counts {
     sum
 }
 
-/// Sums of one tag over all shards, and the same with the tags below it.
-pub(crate) fn tag_with_children(id: u16) -> (Counts, Counts) {
-    let below = Descendants::of(id);
-    let (mut own, mut children) = (Counts::default(), Counts::default());
+/// What one tag holds, and the same with the tags below it.
+pub(crate) fn tag_with_children(reading: &Reading, id: u16) -> (Counts, Counts) {
+    let below = Descendants::of(reading, id);
+    let mut own = reading.balance(id);
+    let mut children = Counts::ZERO;
+    below.ids().for_each(|id| children = children.plus(&reading.balance(id)));
     for shard in registry::all_shards() {
         shard.cell(id).read_freed(&mut own);
         below.ids().for_each(|id| shard.cell(id).read_freed(&mut children));
@@ -38,9 +44,16 @@ pub(crate) fn tag_with_children(id: u16) -> (Counts, Counts) {
     (own, own.plus(&children))
 }
 
-/// Sums over all shards of the tags `0..out.len()`, one entry each; `counts`
-/// finds the sum in an entry, which starts at zero.
-pub(crate) fn tags_into<T>(out: &mut [T], counts: impl Fn(&mut T) -> &mut Counts) {
+/// What the tags `0..out.len()` hold, one entry each; `counts` finds the place in an
+/// entry.
+pub(crate) fn tags_into<T>(
+    reading: &Reading,
+    out: &mut [T],
+    counts: impl Fn(&mut T) -> &mut Counts,
+) {
+    for (id, sum) in (0_u16..).zip(out.iter_mut()) {
+        *counts(sum) = reading.balance(id);
+    }
     for shard in registry::all_shards() {
         for (cell, sum) in shard.cells().iter().zip(out.iter_mut()) {
             cell.read_freed(counts(sum));

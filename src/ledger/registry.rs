@@ -8,15 +8,19 @@ use core::ops::Range;
 use heapledger_alloc_sys::os_pages;
 
 use super::fault::FAULTS;
-use super::read;
+use super::leases::{self, End, Lease, NoLease};
 use super::roster::{NoShard, Roster};
 use super::shard::Shard;
 use super::small_mask::SmallInMap;
 use super::tag_table::TagTable;
 use super::{TAGS_MAX, THREADS_MAX};
+use super::{peak, read};
 
 /// The names of all tags.
-pub(crate) static TAGS: TagTable<TAGS_MAX, { 2 * TAGS_MAX }> = TagTable::new();
+pub(crate) static TAGS: TagTable<TAGS_MAX, { 2 * TAGS_MAX }, { TAGS_MAX / 64 }> = TagTable::new();
+
+/// Somebody who reads the tags.
+pub(crate) type Reading = leases::Reading<'static, TAGS_MAX, { 2 * TAGS_MAX }, { TAGS_MAX / 64 }>;
 
 /// The shard of everybody who has none: threads beyond the last slot, threads
 /// that are exiting, threads for which no memory could be had. Written with
@@ -27,6 +31,53 @@ static ROSTER: Roster<Shard, { THREADS_MAX / 64 }> = Roster::new();
 
 /// Whether the map has taken small blocks.
 static SMALL: SmallInMap = SmallInMap::new();
+
+/// Begins a reading: until it is dropped, no id becomes another tag's. It waits for
+/// nobody; lives that would end meanwhile end later.
+#[inline]
+pub(crate) fn reading() -> Reading {
+    TAGS.reading()
+}
+
+/// Whether readers should give way: call `give_way` before `reading`, where one may
+/// wait for other threads.
+#[inline]
+pub(crate) fn should_give_way() -> bool {
+    TAGS.moves.is_wanted()
+}
+
+/// Ends lives that were put off; false if they are again. After the last attempt the
+/// caller need not give way any longer.
+pub(crate) fn give_way(is_last: bool) -> bool {
+    let (_, put_off) = TAGS.end_orphans(TAGS_MAX, end_life);
+    if is_last || !put_off {
+        TAGS.moves.want(false);
+    }
+    !put_off
+}
+
+/// An id for a short-lived tag, held by the caller.
+pub(crate) fn lease(tag: &str, parent: u16) -> Result<Lease, NoLease> {
+    TAGS.lease(tag, parent, end_life)
+}
+
+/// Lets go of a lease; the last one ends its life, if nothing is live under it.
+pub(crate) fn let_go(lease: Lease) {
+    if TAGS.let_go(lease) {
+        // Put off or not yet: then it is an orphan, for others to end.
+        let _ = end_life(lease.id);
+    }
+}
+
+/// Ends the lives of all orphans under which nothing is live; says how many, and
+/// whether one was put off.
+pub(crate) fn end_orphans() -> (usize, bool) {
+    TAGS.end_orphans(TAGS_MAX, end_life)
+}
+
+fn end_life(id: u16) -> End {
+    TAGS.end_life(id, || read::id(id), || peak::forget(id))
+}
 
 /// Gives the calling thread a shard of its own; `None` if there is no slot or no
 /// memory for one, which is counted as a fault.
@@ -73,10 +124,12 @@ pub(crate) fn release(shard: &Shard) {
     ROSTER.release(shard.slot());
 }
 
-/// After a fork the child has one thread: only its slot stays taken.
+/// After a fork the child has one thread: only its slot stays taken, and nobody else
+/// reads or ends a life. What the others held of short-lived tags stays held.
 #[cold]
 pub(crate) fn keep_only(shard: Option<&Shard>) {
     ROSTER.keep_only(shard.map(Shard::slot));
+    TAGS.keep_nobody();
 }
 
 /// One more than the highest slot that ever had a shard.

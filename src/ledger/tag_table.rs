@@ -9,12 +9,15 @@
 //!
 //! Invariants: a bucket, once set, never changes; so two threads that intern one
 //! name meet at the same bucket and return the same id. An id is free, or one
-//! thread writes its name, or it has its name for ever: none is lost. There is no
-//! lock for a forked child to inherit.
+//! thread writes its name, or it has its name for ever, or it is on `lease` to a
+//! short-lived tag: none is lost. There is no lock for a forked child to inherit.
 
 use crate::sync::{AtomicU16, AtomicU32, Ordering, UnsafeCell};
 
+use super::lives::Lives;
+use super::moves::Moves;
 use super::name::{self, TAG_NAME_MAX_BYTES, TagError};
+use super::slots::Slots;
 use super::{OVERFLOW, UNTAGGED};
 
 /// The bytes of one name.
@@ -23,61 +26,53 @@ struct Text {
     bytes: [u8; TAG_NAME_MAX_BYTES],
 }
 
-struct Entry {
-    text: UnsafeCell<Text>,
-    parent: AtomicU16,
+impl Text {
+    const EMPTY: Self = Self { len: 0, bytes: [0; TAG_NAME_MAX_BYTES] };
 }
 
-/// The states of an id: nobody's; one thread's, which writes the name; named.
-const FREE: u16 = 0;
-const TAKEN: u16 = 1;
-const NAMED: u16 = 2;
-
 /// The lowest id that is not built in.
-const FIRST_ID: usize = 2;
+pub(super) const FIRST_ID: usize = 2;
 
-/// Up to `TAGS` names; `BUCKETS` is a power of two, at least twice `TAGS`.
-pub(crate) struct TagTable<const TAGS: usize, const BUCKETS: usize> {
-    entries: [Entry; TAGS],
-    /// By id. Beside the entries, so that the search for a free id is short.
-    states: [AtomicU16; TAGS],
+/// Up to `TAGS` names; `BUCKETS` is a power of two, at least twice `TAGS`, and
+/// `WORDS` as many words of 64 bits as have a bit for every tag.
+pub(crate) struct TagTable<const TAGS: usize, const BUCKETS: usize, const WORDS: usize> {
+    texts: [UnsafeCell<Text>; TAGS],
+    /// The ids one level up. Beside the texts, so that a walk over them is short.
+    pub(super) parents: [AtomicU16; TAGS],
+    pub(super) lives: Lives<TAGS>,
+    pub(super) moves: Moves<TAGS>,
+    /// The ids that are somebody's, from `FIRST_ID`.
+    ids: Slots<WORDS>,
+    /// Where the search for orphans goes on; 0 before the first short life.
+    pub(super) cursor: AtomicU32,
     /// Ids by hash of the name; 0 is empty.
     buckets: [AtomicU16; BUCKETS],
-    /// Ids from `FIRST_ID` to the highest that was ever taken. From 0, so that a
+    /// Ids from `FIRST_ID` to the highest that was ever used. From 0, so that a
     /// table in static memory is all zeroes and takes no place in the program's
     /// file.
     given: AtomicU32,
 }
 
-// SAFETY: `text` is written only by the thread that took the id, before the
-// Release that publishes it, and only read after the Acquire that saw it.
-unsafe impl<const TAGS: usize, const BUCKETS: usize> Sync for TagTable<TAGS, BUCKETS> {}
-
-impl Entry {
-    #[cfg(not(loom))]
-    const fn new() -> Self {
-        Self {
-            text: UnsafeCell::new(Text { len: 0, bytes: [0; TAG_NAME_MAX_BYTES] }),
-            parent: AtomicU16::new(UNTAGGED),
-        }
-    }
-
-    #[cfg(loom)]
-    fn new() -> Self {
-        Self {
-            text: UnsafeCell::new(Text { len: 0, bytes: [0; TAG_NAME_MAX_BYTES] }),
-            parent: AtomicU16::new(UNTAGGED),
-        }
-    }
+// SAFETY: a text is written only by the thread that took the id, before the Release
+// that publishes it, and only read after the Acquire that saw it. It is written
+// again after the life of a short-lived tag ended: by then its holders are gone, and
+// so are the readers who were inside the gate when it lived.
+unsafe impl<const TAGS: usize, const BUCKETS: usize, const WORDS: usize> Sync
+    for TagTable<TAGS, BUCKETS, WORDS>
+{
 }
 
-impl<const TAGS: usize, const BUCKETS: usize> TagTable<TAGS, BUCKETS> {
+impl<const TAGS: usize, const BUCKETS: usize, const WORDS: usize> TagTable<TAGS, BUCKETS, WORDS> {
     #[cfg(not(loom))]
     pub(crate) const fn new() -> Self {
-        assert!(BUCKETS.is_power_of_two() && BUCKETS >= 2 * TAGS && TAGS <= u16::MAX as usize);
+        assert!(BUCKETS.is_power_of_two() && BUCKETS >= 2 * TAGS && TAGS <= WORDS * 64);
         Self {
-            entries: [const { Entry::new() }; TAGS],
-            states: [const { AtomicU16::new(FREE) }; TAGS],
+            texts: [const { UnsafeCell::new(Text::EMPTY) }; TAGS],
+            parents: [const { AtomicU16::new(UNTAGGED) }; TAGS],
+            lives: Lives::new(),
+            moves: Moves::new(),
+            ids: Slots::new(),
+            cursor: AtomicU32::new(0),
             buckets: [const { AtomicU16::new(0) }; BUCKETS],
             given: AtomicU32::new(0),
         }
@@ -86,14 +81,18 @@ impl<const TAGS: usize, const BUCKETS: usize> TagTable<TAGS, BUCKETS> {
     #[cfg(loom)]
     pub(crate) fn new() -> Self {
         Self {
-            entries: core::array::from_fn(|_| Entry::new()),
-            states: core::array::from_fn(|_| AtomicU16::new(FREE)),
+            texts: core::array::from_fn(|_| UnsafeCell::new(Text::EMPTY)),
+            parents: core::array::from_fn(|_| AtomicU16::new(UNTAGGED)),
+            lives: Lives::new(),
+            moves: Moves::new(),
+            ids: Slots::new(),
+            cursor: AtomicU32::new(0),
             buckets: core::array::from_fn(|_| AtomicU16::new(0)),
             given: AtomicU32::new(0),
         }
     }
 
-    /// One more than the highest id that was ever taken: the bound of a loop over
+    /// One more than the highest id that was ever used: the bound of a loop over
     /// ids.
     pub(crate) fn len(&self) -> usize {
         // Relaxed: it publishes nothing; who books under an id raised it before,
@@ -110,11 +109,7 @@ impl<const TAGS: usize, const BUCKETS: usize> TagTable<TAGS, BUCKETS> {
         };
         // Whoever has an id can read its name: we do not wait for the thread that
         // published the id to come to this line.
-        if let Some(state) = self.states.get(id as usize) {
-            // Release: pairs with the Acquire in `name`; the text is before it,
-            // whoever wrote it.
-            state.store(NAMED, Ordering::Release);
-        }
+        self.lives.name(id);
         Ok(id)
     }
 
@@ -125,20 +120,7 @@ impl<const TAGS: usize, const BUCKETS: usize> TagTable<TAGS, BUCKETS> {
             None => UNTAGGED,
         };
         let id = self.take_id().ok_or(TagError::TableFull)?;
-        let Some(entry) = self.entries.get(id as usize) else {
-            return Err(TagError::TableFull);
-        };
-        entry.text.with_mut(|text| {
-            // SAFETY: this thread took `id` and has not published it, so no
-            // other thread reads or writes this entry.
-            let text = unsafe { &mut *text };
-            text.len = tag.len() as u8;
-            for (to, from) in text.bytes.iter_mut().zip(tag.bytes()) {
-                *to = from;
-            }
-        });
-        // Relaxed: published by the Release in `publish`.
-        entry.parent.store(parent, Ordering::Relaxed);
+        self.write(id, tag, parent);
         match self.publish(tag, id) {
             Some(winner) if winner == id => Ok(id),
             Some(winner) => {
@@ -150,6 +132,32 @@ impl<const TAGS: usize, const BUCKETS: usize> TagTable<TAGS, BUCKETS> {
                 Err(TagError::TableFull)
             }
         }
+    }
+
+    /// Writes name and parent of an id that the calling thread took.
+    pub(super) fn write(&self, id: u16, tag: &str, parent: u16) {
+        let (Some(text), Some(above)) =
+            (self.texts.get(id as usize), self.parents.get(id as usize))
+        else {
+            return;
+        };
+        let given = u32::from(id.saturating_sub(FIRST_ID as u16)).saturating_add(1);
+        // Relaxed: as in `len`. The load spares ids that come again the locked
+        // instruction.
+        if self.given.load(Ordering::Relaxed) < given {
+            self.given.fetch_max(given, Ordering::Relaxed);
+        }
+        text.with_mut(|text| {
+            // SAFETY: this thread took `id` and has not published it, so no
+            // other thread reads or writes this text.
+            let text = unsafe { &mut *text };
+            text.len = tag.len() as u8;
+            for (to, from) in text.bytes.iter_mut().zip(tag.bytes()) {
+                *to = from;
+            }
+        });
+        // Relaxed: published by the Release in `publish`, or by that of `begin`.
+        above.store(parent, Ordering::Relaxed);
     }
 
     /// The id of a known name.
@@ -166,12 +174,12 @@ impl<const TAGS: usize, const BUCKETS: usize> TagTable<TAGS, BUCKETS> {
         None
     }
 
-    /// The name of an id that `intern` or `find` returned.
+    /// The name of an id that `intern` or `find` returned, or that is held.
     pub(crate) fn known_name(&self, id: u16) -> &str {
-        let text = self.entries.get(id as usize).and_then(|entry| {
-            entry.text.with(|text| {
+        let text = self.texts.get(id as usize).and_then(|text| {
+            text.with(|text| {
                 // SAFETY: the id came out of a bucket, so its text is written
-                // and will not change.
+                // and will not change; or it is held, and does not until then.
                 let text = unsafe { &*text };
                 core::str::from_utf8(text.bytes.get(..text.len as usize)?).ok()
             })
@@ -179,22 +187,24 @@ impl<const TAGS: usize, const BUCKETS: usize> TagTable<TAGS, BUCKETS> {
         text.unwrap_or_default()
     }
 
-    /// The name of an id, once it has one.
+    /// The name of an id, once it has one; a short-lived tag's only to those inside
+    /// the gate.
     pub(crate) fn name(&self, id: u16) -> Option<&str> {
         match id {
-            UNTAGGED => return Some("(untagged)"),
-            OVERFLOW => return Some("(overflow)"),
-            _ => {}
+            UNTAGGED => Some("(untagged)"),
+            OVERFLOW => Some("(overflow)"),
+            _ => self.lives.get(id).is_named().then(|| self.known_name(id)),
         }
-        // Acquire: pairs with the Release in `intern`.
-        let state = self.states.get(id as usize)?.load(Ordering::Acquire);
-        (state == NAMED).then(|| self.known_name(id))
     }
 
-    /// The id one level up; `None` for a tag of the first level.
+    /// The id one level up; `None` for a tag of the first level. For a short-lived
+    /// tag as `name`.
     pub(crate) fn parent(&self, id: u16) -> Option<u16> {
-        // Relaxed: written before the id was published, never again.
-        match self.entries.get(id as usize)?.parent.load(Ordering::Relaxed) {
+        if !self.lives.get(id).is_named() {
+            return None;
+        }
+        // Relaxed: written before the id was published.
+        match self.parents.get(id as usize)?.load(Ordering::Relaxed) {
             UNTAGGED => None,
             parent => Some(parent),
         }
@@ -221,8 +231,8 @@ impl<const TAGS: usize, const BUCKETS: usize> TagTable<TAGS, BUCKETS> {
         if !crate::sync::step() {
             return true; // A mutant's: any name in the bucket passes for ours.
         }
-        self.entries.get(id as usize).is_some_and(|entry| {
-            entry.text.with(|text| {
+        self.texts.get(id as usize).is_some_and(|text| {
+            text.with(|text| {
                 // SAFETY: the id was read from a bucket with Acquire, so its
                 // text is written and will not change.
                 let text = unsafe { &*text };
@@ -232,28 +242,20 @@ impl<const TAGS: usize, const BUCKETS: usize> TagTable<TAGS, BUCKETS> {
     }
 
     /// The lowest free id, now for this thread alone.
-    fn take_id(&self) -> Option<u16> {
-        for (given, state) in (0_u16..).zip(self.states.get(FIRST_ID..)?) {
-            // Relaxed: a hint; the exchange decides.
-            if state.load(Ordering::Relaxed) != FREE {
-                continue;
-            }
-            // Acquire: pairs with the Release in `give_back`, whose thread wrote
-            // to the entry before us.
-            if state.compare_exchange(FREE, TAKEN, Ordering::Acquire, Ordering::Relaxed).is_ok() {
-                // Relaxed: as in `len`.
-                self.given.fetch_max(u32::from(given).saturating_add(1), Ordering::Relaxed);
-                return Some(given.saturating_add(FIRST_ID as u16));
-            }
+    pub(super) fn take_id(&self) -> Option<u16> {
+        let slot = self.ids.claim()?;
+        let id = slot.saturating_add(FIRST_ID);
+        if id >= TAGS {
+            self.ids.release(slot);
+            return None;
         }
-        None
+        Some(id as u16)
     }
 
-    /// Frees an id that was taken and not published.
-    fn give_back(&self, id: u16) {
-        if let Some(state) = self.states.get(id as usize) {
-            // Release: pairs with the Acquire in `take_id`.
-            state.store(FREE, Ordering::Release);
+    /// Frees an id that was taken: one that was not published, or whose life ended.
+    pub(super) fn give_back(&self, id: u16) {
+        if let Some(slot) = (id as usize).checked_sub(FIRST_ID) {
+            self.ids.release(slot);
         }
     }
 
@@ -280,7 +282,7 @@ mod tests {
 
     #[test]
     fn interning_is_idempotent_and_knows_parents() {
-        let table: Box<TagTable<16, 32>> = Box::new(TagTable::new());
+        let table: Box<TagTable<16, 32, 1>> = Box::new(TagTable::new());
         let postings = table.intern("index/postings").unwrap();
         let index = table.find("index").unwrap();
         assert_eq!(table.intern("index/postings"), Ok(postings));
@@ -292,7 +294,7 @@ mod tests {
 
     #[test]
     fn a_full_table_refuses_new_names_and_keeps_the_old() {
-        let table: Box<TagTable<16, 32>> = Box::new(TagTable::new());
+        let table: Box<TagTable<16, 32, 1>> = Box::new(TagTable::new());
         let ids: Vec<u16> = (0..14).map(|n| table.intern(&format!("t{n}")).unwrap()).collect();
         assert_eq!(table.intern("one more"), Err(TagError::TableFull));
         for (n, id) in ids.iter().enumerate() {
@@ -301,7 +303,7 @@ mod tests {
         assert_eq!(table.len(), 16);
     }
 
-    type Full = TagTable<4096, 8192>;
+    type Full = TagTable<4096, 8192, 64>;
 
     /// Interns `names` names from 8 threads; `meet` makes them all come to each
     /// name at one time. Every thread gets the same ids; none is lost.

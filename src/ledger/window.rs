@@ -13,9 +13,8 @@ use core::ops::Range;
 use core::sync::atomic::{AtomicU16, AtomicU64, AtomicUsize, Ordering};
 
 use super::cell::Counts;
-use super::descendants::ancestors;
 use super::read;
-use super::registry::addresses_of;
+use super::registry::{Reading, addresses_of};
 use super::slots::Slots;
 
 /// Windows open at one time.
@@ -57,17 +56,19 @@ impl Watch {
     }
 
     /// Whether blocks of a tag are among what is watched.
-    fn includes(self, tag: u16) -> bool {
+    fn includes(self, reading: &Reading, tag: u16) -> bool {
         match self {
-            Self::Tag(watched) => watched == tag || ancestors(tag).any(|above| above == watched),
+            Self::Tag(watched) => {
+                watched == tag || reading.ancestors(tag).any(|above| above == watched)
+            }
             Self::Process => true,
         }
     }
 
     /// What is watched, now.
-    pub(crate) fn read(self) -> Counts {
+    pub(crate) fn read(self, reading: &Reading) -> Counts {
         match self {
-            Self::Tag(tag) => read::tag_with_children(tag).1,
+            Self::Tag(tag) => read::tag_with_children(reading, tag).1,
             Self::Process => read::total(),
         }
     }
@@ -144,7 +145,7 @@ impl Drop for Window {
 
 /// Raises the windows that watch a tag which was allocated under. Returns how
 /// much may be allocated before the first of them needs another look.
-pub(crate) fn look(tag: u16) -> Option<u64> {
+pub(crate) fn look(reading: &Reading, tag: u16) -> Option<u64> {
     if OPEN.load(Ordering::Relaxed) == 0 {
         return None;
     }
@@ -156,8 +157,8 @@ pub(crate) fn look(tag: u16) -> Option<u64> {
         let watch = Watch::from_bits(slot.watch.load(Ordering::Relaxed));
         let opened = slot.opened.load(Ordering::Relaxed);
         let known = last.filter(|look| look.is_for(watch, opened));
-        if known.is_some() || watch.includes(tag) {
-            let look = known.unwrap_or_else(|| Look::begin(watch));
+        if known.is_some() || watch.includes(reading, tag) {
+            let look = known.unwrap_or_else(|| Look::begin(reading, watch));
             let live_bytes = look.live_bytes;
             let missing_bytes = raise(slot, word, live_bytes).saturating_sub(live_bytes);
             let step = watch.step(missing_bytes, live_bytes);
@@ -179,10 +180,10 @@ struct Look {
 }
 
 impl Look {
-    fn begin(watch: Watch) -> Self {
+    fn begin(reading: &Reading, watch: Watch) -> Self {
         // Acquire: pairs with the Release in `open`.
         let opened = OPENED.load(Ordering::Acquire);
-        Self { watch, live_bytes: watch.read().live_bytes(), opened }
+        Self { watch, live_bytes: watch.read(reading).live_bytes(), opened }
     }
 
     /// A window that was opened later must not see what was live before it.
@@ -212,6 +213,7 @@ pub(crate) fn statics() -> Range<usize> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::registry;
     use super::*;
 
     #[test]
@@ -240,7 +242,7 @@ mod tests {
         let watch = Watch::Tag(80);
         let opened = |window: &Window| window.slot.opened.load(Ordering::Relaxed);
         let before = Window::open(watch, 10).unwrap();
-        let look = Look::begin(watch);
+        let look = Look::begin(&registry::reading(), watch);
         let after = Window::open(watch, 5).unwrap();
         assert!(look.is_for(watch, opened(&before)));
         assert!(!look.is_for(Watch::Tag(81), opened(&before)));

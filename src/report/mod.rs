@@ -15,7 +15,7 @@ use heapledger_alloc_sys::Statistics;
 
 use crate::error::{Error, ErrorKind};
 use crate::external::{ExternalBytes, external_bytes};
-use crate::ledger::{Counts, peak};
+use crate::ledger::{Counts, peak, registry};
 use crate::overhead::{Overhead, self_overhead};
 use crate::snapshot::{TagReading, all_tags, backend};
 
@@ -88,6 +88,8 @@ impl Report {
 /// ```
 pub fn report() -> Result<Report, Error> {
     let backend = backend()?;
+    // So that no row says "orphaned" of what has no block any more.
+    registry::end_orphans();
     let tags = all_tags()?;
     let statistics = (backend.statistics)();
     let overhead = self_overhead();

@@ -4,7 +4,7 @@ use core::cmp::Reverse;
 
 use crate::external::ExternalBytes;
 use crate::scope::TagId;
-use crate::snapshot::{TagReading, is_used};
+use crate::snapshot::{TagLife, TagReading, is_used};
 
 use super::Reading;
 
@@ -49,7 +49,8 @@ pub enum RowKind {
 pub struct Row {
     /// What the row is about.
     pub kind: RowKind,
-    /// The tag's name, with its levels, or what the row is about in words.
+    /// The tag's name, with its levels, or what the row is about in words. After the
+    /// name of a short-lived tag whose handles are gone: `(orphaned)`.
     pub name: String,
     /// How many tags are above this one; 0 for all other rows.
     pub depth: usize,
@@ -198,14 +199,15 @@ impl Row {
         depth: usize,
         rss_bytes: u64,
     ) -> Self {
-        let name = match tag.name() {
-            "" => "(being named)",
-            name => name,
+        let name = match (tag.name(), tag.life) {
+            ("", _) => "(being named)".to_owned(),
+            (name, TagLife::Orphaned) => format!("{name} (orphaned)"),
+            (name, _) => name.to_owned(),
         };
         let bytes = tag.own.live_bytes().cast_signed();
         Self {
             kind: RowKind::Tag(tag.id),
-            name: name.to_owned(),
+            name,
             depth,
             bytes,
             share: share(bytes, rss_bytes),

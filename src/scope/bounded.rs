@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{Scope, Tag};
+use crate::ledger::leases::Lease;
 use crate::ledger::name::{TAG_NAME_MAX_BYTES, TagError};
 use crate::ledger::registry::TAGS;
 
@@ -80,7 +81,7 @@ impl BoundedTags {
     /// The scope of a full name, if it has a tag or there is room for one.
     fn own(&self, full: &str) -> Option<Scope> {
         if let Some(id) = TAGS.find(full) {
-            return Some(Scope::of(id));
+            return Some(Scope::of(Lease::permanent(id)));
         }
         if self.given() >= self.tags_max {
             return None;
@@ -94,7 +95,7 @@ impl BoundedTags {
         let id = TAGS.intern(full).ok()?;
         // Relaxed: all writers hold the lock.
         self.given.fetch_add(usize::from(new), Ordering::Relaxed);
-        Some(Scope::of(id))
+        Some(Scope::of(Lease::permanent(id)))
     }
 
     /// `parent/name`, if that is one level and fits.

@@ -1,6 +1,6 @@
 //! What work can take along: a copy of a scope, or a handle that owns its tag.
 
-use super::{EnteredScope, Scope};
+use super::{EnteredScope, EphemeralTag, HeldScopeGuard, Scope};
 
 /// A scope in the form in which a future keeps it, see
 /// [`Scoped`](crate::Scoped). Not to be implemented elsewhere.
@@ -23,8 +23,19 @@ impl Carried for Scope {
     }
 }
 
+impl Carried for EphemeralTag {
+    // A lent one could be forgotten, and the handle dropped.
+    type Guard<'a> = HeldScopeGuard;
+
+    #[inline]
+    fn enter(&self) -> HeldScopeGuard {
+        Self::enter(self)
+    }
+}
+
 /// What [`in_scope`](crate::InScope::in_scope) takes: a [`Tag`](crate::Tag), a
-/// reference to one, a [`Scope`], or anything else that is `Into<Scope>`.
+/// reference to one, a [`Scope`], or anything else that is `Into<Scope>`; or an
+/// [`EphemeralTag`], which it then keeps alive, or a reference to one, which it clones.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a scope",
     label = "give a `&Tag`, a `Tag` or a `Scope`",
@@ -47,9 +58,28 @@ impl<S: Into<Scope>> IntoScope for S {
     }
 }
 
+impl IntoScope for EphemeralTag {
+    type Carried = Self;
+
+    #[inline]
+    fn into_carried(self) -> Self {
+        self
+    }
+}
+
+impl IntoScope for &EphemeralTag {
+    type Carried = EphemeralTag;
+
+    #[inline]
+    fn into_carried(self) -> EphemeralTag {
+        self.clone()
+    }
+}
+
 mod sealed {
     /// Entering has to end with what was current before: only this crate's do.
     pub trait Sealed {}
 
     impl Sealed for super::Scope {}
+    impl Sealed for super::EphemeralTag {}
 }

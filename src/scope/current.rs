@@ -3,10 +3,12 @@
 use core::hash::{Hash, Hasher};
 
 use crate::alloc::local::local;
-use crate::ledger::cell::CELL_BYTES;
+use crate::ledger::leases::Lease;
+#[cfg(feature = "testing")]
 use crate::ledger::observer::ObserverId;
+use crate::ledger::registry::TAGS;
 
-use super::{InScope, ScopeGuard, Tag, TagId};
+use super::{EphemeralTag, HeldScopeGuard, InScope, Tag, TagId};
 
 /// The current scope as a value, to make it current again elsewhere.
 ///
@@ -14,11 +16,17 @@ use super::{InScope, ScopeGuard, Tag, TagId};
 /// thread pool, a callback) takes the scope along: [`Scope::current`] where it is
 /// handed over, [`enter`](Self::enter) or [`run`](Self::run) where it runs.
 ///
+/// A scope does not keep a short-lived tag ([`Tag::ephemeral`]) alive. Entering it
+/// does; but if the last handle was dropped before, what runs in the scope is booked
+/// to the tag's parent, never to another tag that got its number since. Work that
+/// may come later than that takes the handle along.
+///
 /// # Cost
 ///
-/// One word, `Copy`. Taking it is one load; entering costs what entering a [`Tag`]
-/// costs and two comparisons. Where a test counts the work, the thread goes over to
-/// the test and back at each entering: 30 ns, more with hundreds of tags.
+/// One word, `Copy`. Taking it is two loads; entering costs a test more than entering
+/// a [`Tag`]. With the feature `testing` it is a word and a half, and where a test
+/// counts the work, the thread goes over to the test and back at each entering: 30 ns,
+/// more with hundreds of tags.
 ///
 /// # Concurrency
 ///
@@ -44,11 +52,14 @@ use super::{InScope, ScopeGuard, Tag, TagId};
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Scope {
-    /// The tag, as the offset of its cell in every shard.
-    tag: u32,
+    lease: Lease,
     /// Who counts the work, beside the ledger.
+    #[cfg(feature = "testing")]
     observer: ObserverId,
 }
+
+#[cfg(not(feature = "testing"))]
+const _: () = assert!(size_of::<Scope>() == 8, "a scope is one word");
 
 impl Scope {
     /// The calling thread's current scope.
@@ -56,37 +67,41 @@ impl Scope {
     #[must_use]
     pub fn current() -> Self {
         let local = local();
-        Self { tag: local.tag(), observer: local.observer() }
-    }
-
-    /// The scope of a tag by its number.
-    pub(super) fn of(id: u16) -> Self {
-        Self::of_offset(u32::from(id) * CELL_BYTES)
+        Self {
+            // Current, so it does not become another tag's.
+            lease: TAGS.lease_of(local.tag_id()),
+            #[cfg(feature = "testing")]
+            observer: local.observer(),
+        }
     }
 
     /// The scope of a tag, observed as the work is that makes it, or wherever it runs.
     #[inline]
-    fn of_offset(tag: u32) -> Self {
-        let observer = local().observer();
-        let observer = if observer.is_none() { ObserverId::ANY } else { observer };
-        Self { tag, observer }
+    pub(super) fn of(lease: Lease) -> Self {
+        Self {
+            lease,
+            #[cfg(feature = "testing")]
+            observer: match local().observer() {
+                ObserverId::NONE => ObserverId::ANY,
+                observer => observer,
+            },
+        }
     }
 
     /// The number of the scope's tag.
     #[must_use]
     pub const fn tag_id(self) -> TagId {
-        TagId::new((self.tag / CELL_BYTES) as u16)
+        TagId::new(self.lease.id)
     }
 
     /// Makes the scope current on this thread until the guard is dropped.
     #[inline]
     pub fn enter(self) -> EnteredScope {
-        let local = local();
-        let before = local.observer();
-        if self.observer != before && self.observer != ObserverId::ANY {
-            local.observe(self.observer);
+        EnteredScope {
+            #[cfg(feature = "testing")]
+            _observer: ObserverBefore::change_to(self.observer),
+            _scope: HeldScopeGuard::enter(EphemeralTag::hold_or_parent(self.lease)),
         }
-        EnteredScope { _scope: ScopeGuard::enter(self.tag), _observer: ObserverBefore(before) }
     }
 
     /// The same scope with its work counted by an observer.
@@ -153,7 +168,7 @@ impl From<&Tag> for Scope {
     /// The scope that [`Tag::enter`] makes current.
     #[inline]
     fn from(tag: &Tag) -> Self {
-        Self::of_offset(tag.offset())
+        Self::of(Lease::permanent(tag.id().get()))
     }
 }
 
@@ -183,7 +198,7 @@ impl From<&Self> for Scope {
 /// Scopes are equal if their tags are.
 impl PartialEq for Scope {
     fn eq(&self, other: &Self) -> bool {
-        self.tag == other.tag
+        self.lease == other.lease
     }
 }
 
@@ -191,7 +206,7 @@ impl Eq for Scope {}
 
 impl Hash for Scope {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.tag.hash(state);
+        self.lease.hash(state);
     }
 }
 
@@ -203,14 +218,30 @@ impl Hash for Scope {
 #[derive(Debug)]
 pub struct EnteredScope {
     /// Dropped first: what it puts back is meant for the observer of its time.
-    _scope: ScopeGuard,
+    _scope: HeldScopeGuard,
+    #[cfg(feature = "testing")]
     _observer: ObserverBefore,
 }
 
 /// Whose the thread was before; puts it back.
+#[cfg(feature = "testing")]
 #[derive(Debug)]
 struct ObserverBefore(ObserverId);
 
+#[cfg(feature = "testing")]
+impl ObserverBefore {
+    #[inline]
+    fn change_to(observer: ObserverId) -> Self {
+        let local = local();
+        let before = local.observer();
+        if observer != before && observer != ObserverId::ANY {
+            local.observe(observer);
+        }
+        Self(before)
+    }
+}
+
+#[cfg(feature = "testing")]
 impl Drop for ObserverBefore {
     #[inline(always)]
     fn drop(&mut self) {

@@ -20,7 +20,7 @@ pub struct ScopeGuard {
 impl ScopeGuard {
     #[inline(always)]
     pub(crate) fn enter(tag: u32) -> Self {
-        Self { saved: local().enter(tag), _on_this_thread: Stays(PhantomData) }
+        Self { saved: local().enter(tag), _on_this_thread: Stays::HERE }
     }
 }
 
@@ -35,7 +35,11 @@ impl Drop for ScopeGuard {
 /// current tag is a thread's: a guard that went to another would end its scope
 /// there, and leave it open here.
 #[derive(Debug)]
-struct Stays<T>(PhantomData<*const T>);
+pub(super) struct Stays<T>(PhantomData<*const T>);
+
+impl<T> Stays<T> {
+    pub(super) const HERE: Self = Self(PhantomData);
+}
 
 // SAFETY: nothing implements `LeavesItsThread` but a type without values. (A
 // negative implementation says the same, but cannot say what to do instead.)

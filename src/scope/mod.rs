@@ -3,8 +3,12 @@
 mod bounded;
 mod carry;
 mod current;
+mod ephemeral;
 mod future;
 mod guard;
+mod held;
+mod name;
+pub(crate) mod room;
 mod tag;
 #[cfg(feature = "tower")]
 pub mod tower;
@@ -14,8 +18,11 @@ pub mod tracing;
 pub use bounded::BoundedTags;
 pub use carry::{Carried, IntoScope};
 pub use current::{EnteredScope, Scope};
+pub use ephemeral::EphemeralTag;
 pub use future::{InScope, Scoped};
 pub use guard::ScopeGuard;
+pub use held::HeldScopeGuard;
+pub use name::TagName;
 pub use tag::{Tag, TagId};
 
 /// Runs an expression under a tag, or enters the tag until the guard is dropped.

@@ -9,7 +9,7 @@ use crate::ledger::fault::FAULTS;
 use crate::ledger::name::{self, TagError};
 use crate::ledger::registry::TAGS;
 
-use super::ScopeGuard;
+use super::{ScopeGuard, room};
 
 /// The number of a tag in this process; dense, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -89,7 +89,7 @@ impl Tag {
     ///
     /// [`TagError`] if the name is not valid or the table is full.
     pub fn register(name: &str) -> Result<Self, TagError> {
-        let id = TAGS.intern(name).inspect_err(|error| {
+        let id = room::intern(name).inspect_err(|error| {
             if *error == TagError::TableFull {
                 FAULTS.tag_table_full.raise();
             }
@@ -139,7 +139,7 @@ impl Tag {
     #[cold]
     #[inline(never)]
     fn resolve(&self) -> u32 {
-        let id = TAGS.intern(self.name).unwrap_or_else(|_| {
+        let id = room::intern(self.name).unwrap_or_else(|_| {
             FAULTS.tag_table_full.raise();
             OVERFLOW
         });

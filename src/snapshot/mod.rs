@@ -8,11 +8,13 @@
 mod backend;
 mod delta;
 mod log;
+mod orphans;
 mod owned;
 mod process;
 mod ring;
 mod tag_reading;
 mod thread_reading;
+mod top_tags;
 
 pub(crate) use backend::backend;
 pub(crate) use owned::{all_tags, is_used};
@@ -20,8 +22,12 @@ pub(crate) use owned::{all_tags, is_used};
 pub use backend::{backend_capabilities, backend_statistics, purge, size_classes};
 pub use delta::Delta;
 pub use log::{MemoryLine, log_memory};
+pub use orphans::orphans;
 pub use owned::{OwnedSnapshot, OwnedTagReading};
 pub use process::{Snapshot, snapshot, snapshot_with_backend};
 pub use ring::{Labelled, RingStats, SnapshotRing};
-pub use tag_reading::{TagReading, read_tag, set_peak_interval_bytes, snapshot_tags, tag_counts};
+pub use tag_reading::{
+    TagLife, TagReading, read_tag, set_peak_interval_bytes, snapshot_tags, tag_counts,
+};
 pub use thread_reading::{ThreadReading, Threads, counts, thread, threads};
+pub use top_tags::{TopTags, top_children, top_of, top_tags};

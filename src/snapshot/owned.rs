@@ -7,7 +7,7 @@ use crate::ledger::fault::{Faults, faults};
 use crate::ledger::read;
 use crate::scope::TagId;
 
-use super::{Snapshot, TagReading, backend, snapshot_tags};
+use super::{Snapshot, TagLife, TagReading, backend, snapshot_tags};
 
 /// One tag in an [`OwnedSnapshot`]: a [`TagReading`] with its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +28,9 @@ pub struct OwnedTagReading {
     pub peak_live_bytes: u64,
     /// What the tag holds beside the allocator's memory.
     pub external: ExternalBytes,
+    /// How long the tag is to live.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub life: TagLife,
 }
 
 /// The process and all its tags, in one reading that owns what it says.
@@ -110,7 +113,8 @@ pub(crate) fn is_used(reading: &TagReading) -> bool {
 }
 
 fn own(reading: &TagReading) -> OwnedTagReading {
-    let TagReading { id, parent, own, with_children, peak_live_bytes, external } = *reading;
+    let TagReading { id, parent, own, with_children, peak_live_bytes, external, life, .. } =
+        *reading;
     let name = reading.name().to_owned();
-    OwnedTagReading { id, name, parent, own, with_children, peak_live_bytes, external }
+    OwnedTagReading { id, name, parent, own, with_children, peak_live_bytes, external, life }
 }

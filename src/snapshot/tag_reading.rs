@@ -2,12 +2,27 @@
 
 use crate::error::{Error, ErrorKind};
 use crate::external::{self, ExternalBytes};
-use crate::ledger::descendants::ancestors;
-use crate::ledger::registry::TAGS;
+use crate::ledger::registry::Reading;
 use crate::ledger::{Counts, peak, read};
-use crate::scope::{Tag, TagId};
+use crate::scope::room::reading;
+use crate::scope::{EphemeralTag, Tag, TagId, TagName};
 
 use super::backend;
+
+/// How long a tag is to live.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum TagLife {
+    /// As long as the process: a [`Tag`].
+    #[default]
+    Permanent,
+    /// As long as its handles: an [`EphemeralTag`].
+    Ephemeral,
+    /// The handles of the [`EphemeralTag`] are gone, and it has blocks still, or had
+    /// when somebody last looked.
+    Orphaned,
+}
 
 /// What a tag holds, by itself and with the tags below it.
 ///
@@ -34,6 +49,11 @@ pub struct TagReading {
     pub peak_live_bytes: u64,
     /// What the tag holds beside the allocator's memory: [`External`](crate::External).
     pub external: ExternalBytes,
+    /// How long the tag is to live.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub life: TagLife,
+    #[cfg_attr(feature = "serde", serde(default))]
+    name: TagName,
 }
 
 impl TagReading {
@@ -45,13 +65,32 @@ impl TagReading {
         with_children: Counts::ZERO,
         peak_live_bytes: 0,
         external: ExternalBytes::ZERO,
+        life: TagLife::Permanent,
+        name: TagName::EMPTY,
     };
 
     /// The tag's name, with its levels; `"(untagged)"` and `"(overflow)"` for the
-    /// built-in ones. Empty for a tag that is just being named by another thread.
+    /// built-in ones. Empty for a tag that is just being named by another thread, and
+    /// for a number that is free at the moment.
     #[must_use]
-    pub fn name(&self) -> &'static str {
-        TAGS.name(self.id.get()).unwrap_or_default()
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Fills in what the table knows of the tag, and raises its peak to what was
+    /// read.
+    fn complete(&mut self, inside: &Reading, id: u16) {
+        let life = inside.life(id);
+        self.id = TagId::new(id);
+        self.parent = inside.parent(id).map(TagId::new);
+        self.peak_live_bytes = peak::raise(id, self.own.live_bytes());
+        self.external = external::of_tag(id);
+        self.life = match (life.is_short(), life.is_orphaned()) {
+            (false, _) => TagLife::Permanent,
+            (true, false) => TagLife::Ephemeral,
+            (true, true) => TagLife::Orphaned,
+        };
+        self.name = inside.name(id).map_or(TagName::EMPTY, TagName::new);
     }
 }
 
@@ -98,6 +137,19 @@ impl Tag {
     }
 }
 
+impl EphemeralTag {
+    /// What the tag holds now; its parent's, if there was no free number.
+    ///
+    /// Cost, exactness and errors are those of [`Tag::read`].
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotInstalled`] if no heapledger allocator serves the process.
+    pub fn read(&self) -> Result<TagReading, Error> {
+        read_tag(self.id())
+    }
+}
+
 /// What a tag holds now; the same as [`Tag::read`].
 ///
 /// # Errors
@@ -136,15 +188,11 @@ pub fn tag_counts(tag: &Tag) -> Result<TagReading, Error> {
 /// ```
 pub fn read_tag(id: TagId) -> Result<TagReading, Error> {
     backend()?;
-    let (own, with_children) = read::tag_with_children(id.get());
-    Ok(TagReading {
-        id,
-        parent: TAGS.parent(id.get()).map(TagId::new),
-        own,
-        with_children,
-        peak_live_bytes: peak::raise(id.get(), own.live_bytes()),
-        external: external::of_tag(id.get()),
-    })
+    let inside = reading();
+    let (own, with_children) = read::tag_with_children(&inside, id.get());
+    let mut reading = TagReading { own, with_children, ..TagReading::EMPTY };
+    reading.complete(&inside, id.get());
+    Ok(reading)
 }
 
 /// What every tag holds now, written into the caller's buffer.
@@ -186,26 +234,23 @@ pub fn snapshot_tags(buffer: &mut [TagReading]) -> Result<&mut [TagReading], Err
     backend()?;
     let need = read::tags_len();
     let filled = buffer.get_mut(..need).ok_or(Error::new(ErrorKind::BufferTooSmall { need }))?;
-    filled.fill(TagReading::EMPTY);
-    read::tags_into(filled, |reading| &mut reading.own);
-    for id in 0..need {
-        complete(filled, id);
+    filled.iter_mut().for_each(|reading| reading.with_children = Counts::ZERO);
+    let inside = reading();
+    read::tags_into(&inside, filled, |reading| &mut reading.own);
+    for id in 0..need as u16 {
+        complete(&inside, filled, id);
     }
     Ok(filled)
 }
 
 /// Fills the rest of one entry, and adds its own counts to the tags above it.
-fn complete(readings: &mut [TagReading], id: usize) {
-    let Some(reading) = readings.get_mut(id) else { return };
-    let id = id as u16;
+fn complete(inside: &Reading, readings: &mut [TagReading], id: u16) {
+    let Some(reading) = readings.get_mut(id as usize) else { return };
+    reading.complete(inside, id);
     let own = reading.own;
-    reading.id = TagId::new(id);
-    reading.parent = TAGS.parent(id).map(TagId::new);
-    reading.peak_live_bytes = peak::raise(id, own.live_bytes());
-    reading.external = external::of_tag(id);
     reading.with_children = reading.with_children.plus(&own);
     if own != Counts::ZERO {
-        for above in ancestors(id) {
+        for above in inside.ancestors(id) {
             if let Some(above) = readings.get_mut(above as usize) {
                 above.with_children = above.with_children.plus(&own);
             }

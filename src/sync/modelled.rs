@@ -179,6 +179,11 @@ macro_rules! integer {
             }
 
             #[track_caller]
+            pub(crate) fn fetch_add(&self, value: $value, order: Ordering) -> $value {
+                self.0.fetch_add(value, weakened(order))
+            }
+
+            #[track_caller]
             pub(crate) fn fetch_sub(&self, value: $value, order: Ordering) -> $value {
                 self.0.fetch_sub(value, weakened(order))
             }

@@ -27,9 +27,12 @@ pub(super) enum Preemptions {
 }
 
 /// The sources that mutants change.
-const SOURCES: [(&str, &str); 10] = [
+const SOURCES: [(&str, &str); 13] = [
     ("ledger/cell.rs", include_str!("../ledger/cell.rs")),
     ("ledger/lease.rs", include_str!("../ledger/lease.rs")),
+    ("ledger/leases.rs", include_str!("../ledger/leases.rs")),
+    ("ledger/lives.rs", include_str!("../ledger/lives.rs")),
+    ("ledger/moves.rs", include_str!("../ledger/moves.rs")),
     ("ledger/once_ptr.rs", include_str!("../ledger/once_ptr.rs")),
     ("ledger/roster.rs", include_str!("../ledger/roster.rs")),
     ("ledger/small_mask.rs", include_str!("../ledger/small_mask.rs")),

@@ -13,6 +13,8 @@ mod loom_cross_thread_free;
 #[cfg(loom)]
 mod loom_lease;
 #[cfg(loom)]
+mod loom_leases;
+#[cfg(loom)]
 mod loom_once_ptr;
 #[cfg(loom)]
 mod loom_roster;

@@ -212,7 +212,7 @@ fn after_a_panic_the_scope_before_is_current() {
 }
 
 #[test]
-fn it_is_one_word_more_and_never_allocates() {
+fn it_is_one_word_more_outside_tests_and_never_allocates() {
     async fn work() -> u64 {
         pause().await;
         7
@@ -221,10 +221,13 @@ fn it_is_one_word_more_and_never_allocates() {
         scoped - size_of::<T>()
     }
     let plain = work();
+    // Half a word more tells whose test the work is.
+    let words = if cfg!(feature = "testing") { 2 } else { 1 };
     assert!(
-        grows_by(&plain, size_of_val(&work().in_scope(Scope::current()))) <= size_of::<usize>()
+        grows_by(&plain, size_of_val(&work().in_scope(Scope::current())))
+            <= words * size_of::<usize>()
     );
-    assert_eq!(size_of::<Scoped<Box<u64>>>(), 2 * size_of::<usize>());
+    assert_eq!(size_of::<Scoped<Box<u64>>>(), (1 + words) * size_of::<usize>());
     let task = scope!("futures/free of cost", async { 7 });
 
     let (value, during) = thread_during(|| {

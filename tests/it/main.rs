@@ -4,6 +4,7 @@
 //! calling thread only: both are exact whatever the other tests do.
 
 mod children;
+mod ephemeral;
 mod futures;
 mod guards;
 mod huge;

@@ -18,6 +18,12 @@ const HAND_OVER_REACH: f64 = 1.2;
 const SCALING_REACH: f64 = 1.05;
 const SCOPE_REACH_NS: f64 = 2.0;
 const POLL_REACH_NS: f64 = 3.0;
+const SCOPES: [(&str, &str); 3] = [
+    ("hand-over-scope", "current scope taken, entered and left"),
+    ("ephemeral", "short-lived tag made, entered, left and dropped"),
+    ("ephemeral-guard", "short-lived tag entered and left by a guard"),
+];
+
 const SNAPSHOTS: [(&str, &str, f64); 3] = [
     ("snapshot", "snapshot of the process", 20_000.0),
     ("snapshot-tags", "snapshot of every tag", 20_000.0),
@@ -111,6 +117,9 @@ fn alone(contenders: &Contenders, rounds: usize) -> Result<(), Failure> {
         marked(poll.wall_ns, POLL_REACH_NS),
         nanoseconds(POLL_REACH_NS),
     ]);
+    for (name, operation) in SCOPES {
+        table.row([operation.to_owned(), nanoseconds(run(name)?.wall_ns), "–".to_owned()]);
+    }
     for (name, operation, reach) in SNAPSHOTS {
         let snapshot = run(name)?;
         let bytes = snapshot.facts.get("allocated_bytes").copied().unwrap_or(f64::NAN);

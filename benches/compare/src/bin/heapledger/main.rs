@@ -48,6 +48,9 @@ fn main() -> std::process::ExitCode {
         own_workloads: &[
             ("scope", scopes::enter_and_leave),
             ("poll", scopes::poll_of_nothing),
+            ("ephemeral", scopes::ephemeral),
+            ("ephemeral-guard", scopes::ephemeral_guard),
+            ("hand-over-scope", scopes::hand_over),
             ("snapshot", snapshots::of_the_process),
             ("snapshot-tags", snapshots::of_all_tags),
             ("snapshot-backend", snapshots::with_backend),

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use heapledger::{InScope, Tag, scope};
+use heapledger::{InScope, Scope, Tag, scope};
 use heapledger_bench::micro::{Batches, time, timed};
 use heapledger_bench::{Job, Report};
 
@@ -17,6 +17,40 @@ pub fn enter_and_leave(_: &Job) -> Report {
         for _ in 0..BATCHES.operations {
             let _guard = scope!("scope");
             // Somebody might look at the current tag here, for all that is known.
+            black_box(&BATCHES);
+        }
+    }))
+}
+
+/// Makes a short-lived tag, enters, leaves and drops it, around nothing.
+pub fn ephemeral(_: &Job) -> Report {
+    let batches = Batches { operations: 20_000, ..BATCHES };
+    timed(&mut time(batches, || {
+        for _ in 0..batches.operations {
+            if let Ok(tag) = Tag::ephemeral(black_box("query/17")) {
+                tag.run(|| black_box(&BATCHES));
+            }
+        }
+    }))
+}
+
+/// Enters a short-lived tag and leaves it, by a guard of its own.
+pub fn ephemeral_guard(_: &Job) -> Report {
+    let tag = Tag::ephemeral("query/17");
+    timed(&mut time(BATCHES, || {
+        for _ in 0..BATCHES.operations {
+            let _guard = tag.as_ref().map(heapledger::EphemeralTag::enter);
+            black_box(&BATCHES);
+        }
+    }))
+}
+
+/// Takes the current scope and enters it, as work does that goes elsewhere.
+pub fn hand_over(_: &Job) -> Report {
+    let _guard = scope!("scope");
+    timed(&mut time(BATCHES, || {
+        for _ in 0..BATCHES.operations {
+            let _guard = black_box(Scope::current()).enter();
             black_box(&BATCHES);
         }
     }))
