@@ -46,6 +46,17 @@ fn closures_on_both_sides_of_the_adapter_are_in_the_scope() {
             .reduce(|| true, |left, right| left && right && here())
     });
     assert!(all_in_scope);
+    let all_in_scope = pool.install(|| {
+        (0..ITEMS)
+            .par_bridge()
+            .in_scope(&SIDES)
+            .map_with(Cloned(true), |cloned, _| {
+                std::thread::yield_now();
+                cloned.0 && here()
+            })
+            .reduce(here, |left, right| left && right)
+    });
+    assert!(all_in_scope);
     let scoped = (0..ITEMS).into_par_iter().in_scope(&SIDES);
     assert_eq!(scoped.opt_len(), Some(ITEMS));
 }
