@@ -92,10 +92,11 @@ impl BoundedTags {
         if new && self.given() >= self.tags_max {
             return None;
         }
-        let id = TAGS.intern(full).ok()?;
+        // Counts a fault if the table is full.
+        let tag = Tag::register(full).ok()?;
         // Relaxed: all writers hold the lock.
         self.given.fetch_add(usize::from(new), Ordering::Relaxed);
-        Some(Scope::of(Lease::permanent(id)))
+        Some(Scope::from(tag))
     }
 
     /// `parent/name`, if that is one level and fits.

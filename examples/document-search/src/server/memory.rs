@@ -2,7 +2,8 @@
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use heapledger::{ErrorKind, Report};
+use heapledger::{ErrorKind, OwnedSnapshot, OwnedTagReading, Report};
+use serde::Serialize;
 
 use super::respond::{TEXT, error, json as as_json, respond};
 
@@ -10,8 +11,20 @@ pub async fn table() -> Response {
     report(|report| respond(StatusCode::OK, TEXT, report.to_string())).await
 }
 
+/// The report, and the readings of all tags with what they ever allocated and freed.
+#[derive(Serialize)]
+struct Memory {
+    #[serde(flatten)]
+    report: Report,
+    tags: Vec<OwnedTagReading>,
+}
+
 pub async fn json() -> Response {
-    report(|report| as_json(&report)).await
+    report(|report| match OwnedSnapshot::capture() {
+        Ok(snapshot) => as_json(&Memory { report, tags: snapshot.tags }),
+        Err(failed) => error(StatusCode::INTERNAL_SERVER_ERROR, failed),
+    })
+    .await
 }
 
 /// Reads the memory, for which the kernel walks all pages: no work for a thread that
