@@ -64,17 +64,16 @@ pub use heapledger_macros::scoped;
 ///
 /// Where nobody listens at that level, that of [`scoped`] and the question. Otherwise
 /// some 20 µs a call (see [`measure`](crate::measure())) and the event; a poll of an
-/// `async fn`, about a microsecond. What subscribers allocate for the event is booked
+/// `async fn`, 0.3 µs, 1.7 if it allocates. What subscribers allocate for the event is booked
 /// to the tag `heapledger/log`.
 ///
 /// # Examples
 ///
 /// ```
-/// use heapledger::measured;
-///
 /// # #[cfg(feature = "tracing")]
 /// # mod example {
-/// # use super::measured;
+/// use heapledger::measured;
+///
 /// #[measured]
 /// fn parse(text: &str) -> Vec<String> {
 ///     text.split(' ').map(str::to_owned).collect()

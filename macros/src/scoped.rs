@@ -17,7 +17,11 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> Result<TokenStr
             static SITE: ::heapledger::Tag = ::heapledger::Tag::new(#name);
             &SITE
         }},
-        TagOption::Static(path) => quote_spanned!(path.span().resolved_at(here)=> &#path),
+        // By a variable, so that a wrong type is said of what was written.
+        TagOption::Static(path) => {
+            let tag = quote_spanned!(path.span().resolved_at(here)=> &#path);
+            quote_spanned!(here=> { let tag: &::heapledger::Tag = #tag; tag })
+        }
     };
     function.body = if function.is_async() {
         let body = function.async_body();

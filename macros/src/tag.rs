@@ -43,9 +43,7 @@ fn explain(name: &str) -> std::result::Result<(), String> {
         return Err(format!("a tag name may have 120 bytes, this one has {bytes}: shorten it"));
     }
     if name.starts_with('(') {
-        return Err("a tag name may not begin with a parenthesis: \"(untagged)\" and the like \
-                    are heapledger's own"
-            .into());
+        return Err("a tag name may not begin with a parenthesis: remove it".into());
     }
     if name.chars().any(char::is_control) {
         return Err("a tag name may not hold control characters: remove them".into());

@@ -39,6 +39,9 @@ pub struct TagDelta {
     pub with_children_live_bytes: i64,
     /// By how much the live blocks of the tag and the tags below it grew.
     pub with_children_live_blocks: i64,
+    /// By how much what the tag itself holds outside the allocator grew, see
+    /// [`External`](crate::External); not among its live bytes.
+    pub own_external_bytes: i64,
 }
 
 impl MarkDelta {
@@ -72,6 +75,8 @@ impl TagDelta {
         let since = |counts: fn(&OwnedTagReading) -> Counts| {
             later.map_or(Counts::ZERO, counts).since(&earlier.map_or(Counts::ZERO, counts))
         };
+        let external =
+            |tag: Option<&OwnedTagReading>| tag.map_or(0, |tag| tag.external.total_bytes());
         let (own, with_children) = (since(|tag| tag.own), since(|tag| tag.with_children));
         Self {
             name: name.to_owned(),
@@ -81,6 +86,7 @@ impl TagDelta {
             own_allocated_blocks: own.allocated_blocks.cast_signed(),
             with_children_live_bytes: with_children.live_bytes_signed(),
             with_children_live_blocks: with_children.live_blocks_signed(),
+            own_external_bytes: external(later).wrapping_sub(external(earlier)).cast_signed(),
         }
     }
 }

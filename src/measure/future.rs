@@ -19,8 +19,9 @@ use super::{Interval, Measurement, Record};
 ///
 /// # Cost
 ///
-/// That of [`measure`](super::measure) around the work, and about a microsecond a
-/// poll (a look at the peaks). Beside the future 200 bytes, no allocation.
+/// That of [`measure`](super::measure) around the work, and 0.3 µs a poll, 1.7 µs
+/// if it allocates: it ends with a look at the peaks, 8 µs where a thousand such
+/// futures of one tag are under way. Beside the future 200 bytes, no allocation.
 ///
 /// # Concurrency
 ///

@@ -72,14 +72,18 @@ macro_rules! scope {
         static SITE: $crate::Tag = $crate::Tag::new($name);
         SITE.enter()
     }};
-    ($name:literal, async move $body:block $(,)?) => {{
-        static SITE: $crate::Tag = $crate::Tag::new($name);
-        $crate::InScope::in_scope(async move $body, &SITE)
-    }};
-    ($name:literal, async $body:block $(,)?) => {{
-        static SITE: $crate::Tag = $crate::Tag::new($name);
-        $crate::InScope::in_scope(async $body, &SITE)
-    }};
+    ($name:literal, async move $body:block $(,)?) => {
+        $crate::InScope::in_scope(async move $body, {
+            static SITE: $crate::Tag = $crate::Tag::new($name);
+            &SITE
+        })
+    };
+    ($name:literal, async $body:block $(,)?) => {
+        $crate::InScope::in_scope(async $body, {
+            static SITE: $crate::Tag = $crate::Tag::new($name);
+            &SITE
+        })
+    };
     ($name:literal, $body:expr $(,)?) => {{
         let _scope = $crate::scope!($name);
         $body

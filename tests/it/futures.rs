@@ -86,6 +86,14 @@ fn every_form_carries_the_tag() {
 }
 
 /// Spawners ask for `Send` and `'static`: it keeps no reference to the tag.
+/// The names of items in a macro are not the macro's own.
+#[test]
+fn the_body_sees_no_name_of_the_macro() {
+    const SITE: usize = 17;
+    let moved = run(scope!("futures/hygiene", async move { SITE }));
+    assert_eq!((moved, run(scope!("futures/hygiene", async { SITE }))), (17, 17));
+}
+
 #[test]
 fn it_can_be_spawned() {
     fn spawn<F: Future<Output: Send> + Send + 'static>(future: F) -> F::Output {

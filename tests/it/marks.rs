@@ -3,7 +3,8 @@
 use std::hint::black_box;
 
 use heapledger::{
-    MarkDelta, MarkError, MarkErrorKind, TagError, delta, mark, marks, scope, unmark,
+    External, ExternalKind, MarkDelta, MarkError, MarkErrorKind, Tag, TagError, delta, mark, marks,
+    scope, unmark,
 };
 
 use super::live;
@@ -58,6 +59,18 @@ fn a_tag_has_bytes_and_blocks_of_its_own_and_with_its_children() {
     let grown = |pair: &[heapledger::TagDelta]| pair[0].own_live_bytes >= pair[1].own_live_bytes;
     assert!(between.tags.windows(2).all(grown), "what grew most comes first");
     drop(child);
+}
+
+#[test]
+fn what_is_outside_the_allocator_is_told_apart() {
+    static TAG: Tag = Tag::new("marks/external");
+    mark("marks/external before").unwrap();
+    let charged = External::charge(&TAG, ExternalKind::Mapped, 5000).unwrap();
+    mark("marks/external after").unwrap();
+    let between = delta("marks/external before", "marks/external after").unwrap();
+    let tag = between.tag("marks/external").unwrap();
+    assert_eq!((tag.own_external_bytes, tag.own_live_bytes), (5000, 0));
+    drop(charged);
 }
 
 #[test]

@@ -5,7 +5,9 @@ fn a_number() {}
 fn a_macro() {}
 
 #[heapledger::scoped(format!("tenant/{id}"))]
-fn of_an_argument(id: u32) {}
+fn of_an_argument(id: u32) {
+    drop(id.to_string());
+}
 
 #[heapledger::scoped("a", "b")]
 fn two_names() {}

@@ -1,0 +1,4 @@
+#[heapledger::scoped("(untagged)")]
+fn work() {}
+
+fn main() {}
