@@ -44,6 +44,8 @@ mod alloc;
 mod attributes;
 #[cfg(not(loom))]
 pub mod bench;
+#[cfg(all(feature = "cache", not(loom)))]
+mod cache;
 #[cfg(not(loom))]
 mod error;
 #[cfg(not(loom))]
@@ -61,6 +63,10 @@ mod measure;
 mod os;
 #[cfg(not(loom))]
 mod overhead;
+#[cfg(not(loom))]
+mod pool;
+#[cfg(not(loom))]
+mod reclaim;
 #[cfg(not(loom))]
 mod report;
 #[cfg(not(loom))]
@@ -113,6 +119,18 @@ pub use {
 
 #[cfg(all(feature = "testing", not(loom)))]
 pub use testing::inject;
+
+#[cfg(all(feature = "cache", not(loom)))]
+pub use cache::{BoundedCache, CacheBuilder, CacheError, Cause, WeakCache, WeakCacheBuilder};
+
+#[cfg(not(loom))]
+pub use {
+    pool::PoolError,
+    reclaim::{
+        CacheStatistics, PoolKind, PoolStatistics, Reclaimer, ReclaimerStatistics, WAIT_BUCKETS,
+        WaitStatistics, caches, pools, reclaimers, register, register_static, shrink_idle,
+    },
+};
 
 #[cfg(not(loom))]
 pub use heapledger_alloc_sys::{Capabilities, SizeClass, Statistics};

@@ -94,6 +94,7 @@ impl Shard {
         self.checked.get(id as usize)
     }
 
+    #[inline]
     pub(crate) fn slot(&self) -> usize {
         // Relaxed: written once, before the shard is published.
         self.slot.load(Ordering::Relaxed) as usize

@@ -129,6 +129,17 @@ pub(crate) fn monotonic_ns() -> u64 {
     (time.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec as u64)
 }
 
+/// Nanoseconds of the clock that advances with the kernel's timer, every 1 to
+/// 10 ms: a third of the price of the fine one.
+#[cfg(feature = "cache")]
+#[inline]
+pub(crate) fn monotonic_coarse_ns() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is valid for a write. The clock exists on every Linux.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &raw mut time) };
+    (time.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec as u64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

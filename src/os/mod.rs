@@ -15,6 +15,8 @@ mod platform;
 #[cfg(target_os = "linux")]
 pub(crate) mod smaps;
 
+#[cfg(feature = "cache")]
+pub(crate) use platform::monotonic_coarse_ns;
 pub(crate) use platform::{monotonic_ns, process, resident_in, rss_bytes, uptime_ms};
 
 /// The kernel's numbers of this process.

@@ -27,3 +27,9 @@ pub(crate) fn monotonic_ns() -> u64 {
     static FIRST: OnceLock<Instant> = OnceLock::new();
     u64::try_from(FIRST.get_or_init(Instant::now).elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
+
+/// The same clock: there is no coarser one.
+#[cfg(feature = "cache")]
+pub(crate) fn monotonic_coarse_ns() -> u64 {
+    monotonic_ns()
+}

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use heapledger::scope;
-use quick_cache::sync::Cache;
+use heapledger::{BoundedCache, Tag, scope};
 use serde::Serialize;
 
 /// One result as it is shown.
@@ -24,15 +23,23 @@ pub struct Answer {
     pub hits: Box<[Hit]>,
 }
 
+/// Owns what the cache holds.
+static QUERY_CACHE: Tag = Tag::new("query_cache");
+
 /// Keeps a bounded number of answers; those asked for often stay.
 pub struct QueryCache {
-    answers: Cache<Box<str>, Arc<Answer>>,
+    answers: BoundedCache<Box<str>, Arc<Answer>>,
+    capacity: usize,
 }
 
 impl QueryCache {
     pub fn new(capacity: usize) -> Self {
-        let _scope = scope!("query_cache");
-        Self { answers: Cache::new(capacity) }
+        let answers = BoundedCache::builder("queries")
+            .tag(&QUERY_CACHE)
+            .max_entries(capacity as u64)
+            .build()
+            .expect("a tag and a limit are all it needs");
+        Self { answers, capacity }
     }
 
     /// The answer to a query, if it is kept.
@@ -45,9 +52,10 @@ impl QueryCache {
     /// It is copied, as what is kept belongs to the cache and what is handed
     /// over belongs to the search that made it.
     pub fn insert(&self, key: &Key, answer: &Answer) -> Arc<Answer> {
-        let _scope = scope!("query_cache");
-        let kept = Arc::new(answer.clone());
-        self.answers.insert(key.0.clone(), Arc::clone(&kept));
+        let kept = scope!(QUERY_CACHE, Arc::new(answer.clone()));
+        let key = scope!(QUERY_CACHE, key.0.clone());
+        // Refused or not: the answer is one.
+        let _ = self.answers.insert(key, Arc::clone(&kept));
         kept
     }
 
@@ -58,7 +66,7 @@ impl QueryCache {
 
     /// Answers that can be kept.
     pub fn capacity(&self) -> usize {
-        self.answers.capacity() as usize
+        self.capacity
     }
 }
 

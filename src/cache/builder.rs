@@ -1,0 +1,217 @@
+//! What a cache is told before it is made.
+
+use std::hash::Hash;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::reclaim::{self, Reclaimer};
+use crate::scope::Tag;
+use crate::snapshot;
+
+use super::bounded::BoundedCache;
+use super::clock::Clock;
+use super::departure::Cause;
+use super::error::CacheError;
+use super::inner::{Inner, Rules};
+use super::limits::{Limits, Wanted};
+use super::sweeper::Sweeper;
+
+/// Describes a [`BoundedCache`]: a limit in bytes or entries, and what else it needs.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use heapledger::{BoundedCache, Cause};
+///
+/// let sessions = BoundedCache::<u64, String>::builder("sessions")
+///     .capacity_bytes(10 << 20)
+///     .weigher(|_, session| session.capacity() as u64)
+///     .time_to_live(Duration::from_secs(3600))
+///     .listener(|id, _, cause| {
+///         if cause == Cause::Expired {
+///             println!("session {id} is over");
+///         }
+///     })
+///     .build()
+///     .unwrap();
+/// sessions.insert(1, "somebody".into()).unwrap();
+/// ```
+#[must_use = "nothing is made before `build`"]
+pub struct CacheBuilder<K, V> {
+    name: String,
+    tag: Option<Tag>,
+    sweep_every: Option<Duration>,
+    wanted: Wanted,
+    rules: Rules<K, V>,
+}
+
+impl<K, V> CacheBuilder<K, V>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    pub(super) fn new(name: &str) -> Self {
+        let rules = Rules {
+            weigher: None,
+            listener: None,
+            time_to_live: None,
+            time_to_live_of: None,
+            clock: Clock::new(None),
+        };
+        Self {
+            name: name.to_owned(),
+            tag: None,
+            sweep_every: None,
+            wanted: Wanted::default(),
+            rules,
+        }
+    }
+
+    /// The bytes that all entries together may weigh.
+    ///
+    /// The capacity is cut into shards; no more than its part goes into each, so up to
+    /// 31 bytes a shard stay unused.
+    pub fn capacity_bytes(mut self, bytes: u64) -> Self {
+        self.wanted.capacity_bytes = Some(bytes);
+        self
+    }
+
+    /// The entries there may be.
+    ///
+    /// Alone, entries are counted and not weighed. Beside a capacity in bytes, every
+    /// entry weighs at least its share, `capacity_bytes / (max_entries + 1)`: neither limit
+    /// is exceeded, and a cache of very unequal entries reaches neither.
+    pub fn max_entries(mut self, entries: u64) -> Self {
+        self.wanted.max_entries = Some(entries);
+        self
+    }
+
+    /// The entries there will be, roughly: one for each KiB if not said.
+    ///
+    /// More of them make for more shards (one for every 256, at most four for each
+    /// processor) and a longer memory of what was evicted.
+    pub fn expected_entries(mut self, entries: u64) -> Self {
+        self.wanted.expected_entries = Some(entries);
+        self
+    }
+
+    /// The bytes of the largest entry that must find room: there will be so few shards
+    /// that it does.
+    pub fn max_entry_bytes(mut self, bytes: u64) -> Self {
+        self.wanted.max_entry_bytes = Some(bytes);
+        self
+    }
+
+    /// The parts that the cache is locked in, rounded down to a power of two: more for
+    /// more threads, fewer for larger entries.
+    pub fn shards(mut self, shards: usize) -> Self {
+        self.wanted.shards = Some(shards);
+        self
+    }
+
+    /// Weighs entries, in bytes; called once for each that is put in, under no lock.
+    ///
+    /// Without a weigher a capacity in bytes is one of measured bytes. An entry that
+    /// weighs 0 weighs 1.
+    pub fn weigher(mut self, weigh: impl Fn(&K, &V) -> u64 + Send + Sync + 'static) -> Self {
+        self.rules.weigher = Some(Box::new(weigh));
+        self
+    }
+
+    /// How long every entry lives after it was put in, to within 70 ms.
+    ///
+    /// It is not found a moment too early, and at most 67 ms too late (or an interval,
+    /// with [`sweep_every`](Self::sweep_every)).
+    pub fn time_to_live(mut self, time_to_live: Duration) -> Self {
+        self.rules.time_to_live = Some(time_to_live);
+        self
+    }
+
+    /// How long each entry lives, told by a function; where it says `None`, as long as
+    /// [`time_to_live`](Self::time_to_live) says.
+    pub fn time_to_live_of(
+        mut self,
+        of: impl Fn(&K, &V) -> Option<Duration> + Send + Sync + 'static,
+    ) -> Self {
+        self.rules.time_to_live_of = Some(Box::new(of));
+        self
+    }
+
+    /// Is handed every entry that leaves, once, with the cause.
+    ///
+    /// It runs on the thread whose operation made the entry leave, under no lock, and
+    /// may use the cache. Entries that are in the cache when it is dropped do not
+    /// leave: [`clear`](BoundedCache::clear) it first if they should be handed over.
+    pub fn listener(mut self, listener: impl Fn(K, V, Cause) + Send + Sync + 'static) -> Self {
+        self.rules.listener = Some(Box::new(listener));
+        self
+    }
+
+    /// Where the cache takes the time from: any moment, as a duration since another.
+    ///
+    /// For tests; without it a coarse monotonic clock.
+    pub fn clock(mut self, now: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
+        self.rules.clock = Clock::new(Some(Box::new(now)));
+        self
+    }
+
+    /// The tag that owns the cache's memory, instead of `cache/<name>`.
+    pub fn tag(mut self, tag: &Tag) -> Self {
+        self.tag = Some(tag.clone());
+        self
+    }
+
+    /// Gives the cache a thread that sweeps, and keeps the time, every `interval`.
+    ///
+    /// Expired bytes leave though nobody uses the cache, and a hit does not ask the
+    /// system for the time; an entry may be found an interval too long. The thread
+    /// ends with the cache's last handle. A forked child has no such thread: nothing
+    /// expires there.
+    pub fn sweep_every(mut self, interval: Duration) -> Self {
+        self.sweep_every = Some(interval);
+        self
+    }
+
+    /// Makes the cache and lists it among the program's [`caches`](crate::caches).
+    ///
+    /// # Errors
+    ///
+    /// - [`CacheError::NoCapacity`] if neither bytes nor entries are limited.
+    /// - [`CacheError::NotInstalled`] if values are to be measured and no heapledger
+    ///   allocator serves the process.
+    /// - [`CacheError::InvalidName`] if `cache/<name>` cannot be a tag.
+    /// - [`CacheError::NoSweeper`] if the thread asked for cannot be had.
+    pub fn build(self) -> Result<BoundedCache<K, V>, CacheError> {
+        let limits = Limits::plan(self.wanted)?;
+        if self.rules.weigher.is_none() && !limits.charge.same {
+            snapshot::backend().map_err(|_| CacheError::NotInstalled)?;
+        }
+        let tag = match self.tag {
+            Some(tag) => tag,
+            None => reclaim::tag_below("cache", &self.name).map_err(CacheError::InvalidName)?,
+        };
+        let mut rules = self.rules;
+        let mut keeper = None;
+        if self.sweep_every.is_some() {
+            let (clock, kept) = rules.clock.kept();
+            (rules.clock, keeper) = (clock, Some(kept));
+        }
+        let inner = Arc::new(Inner::new(self.name, tag, limits, rules));
+        if let Some((interval, keeper)) = self.sweep_every.zip(keeper) {
+            let cache = Arc::downgrade(&inner);
+            let sweep = move || {
+                cache.upgrade().is_some_and(|cache| {
+                    cache.sweep_over();
+                    true
+                })
+            };
+            let sweeper = Sweeper::start(interval, keeper, sweep)?;
+            // Nobody else has seen the cache.
+            let _ = inner.sweeper.set(sweeper);
+        }
+        let reclaimer: Arc<dyn Reclaimer> = Arc::clone(&inner) as _;
+        reclaim::register(&reclaimer);
+        Ok(BoundedCache { inner })
+    }
+}

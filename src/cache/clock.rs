@@ -1,0 +1,104 @@
+//! The time that entries expire by: ticks of a coarse clock, in four bytes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use crate::os;
+
+/// A tick is 2^this nanoseconds: 33.6 ms.
+const TICK_SHIFT: u32 = 25;
+
+/// A moment, in ticks since the cache was made; a deadline is one.
+///
+/// There are enough for four and a half years. A cache that is older takes every
+/// deadline for passed: its entries with a time to live are not found again.
+pub(super) type Tick = u32;
+
+/// The deadline of what was pushed out: before any other.
+pub(super) const PUSHED_OUT: Tick = 0;
+/// The deadline of what does not expire.
+pub(super) const NEVER: Tick = Tick::MAX;
+/// The last moment there is.
+const LAST: Tick = NEVER - 1;
+
+/// A clock of the program's own, for tests.
+pub(super) type ClockFn = Box<dyn Fn() -> Duration + Send + Sync>;
+
+/// Where the time comes from.
+pub(super) struct Clock {
+    source: Source,
+    /// When the cache was made.
+    epoch_ns: u64,
+}
+
+enum Source {
+    System,
+    Injected(ClockFn),
+    /// Kept by the sweeping thread.
+    Kept(Arc<AtomicU32>),
+}
+
+impl Clock {
+    pub(super) fn new(injected: Option<ClockFn>) -> Self {
+        let source = injected.map_or(Source::System, Source::Injected);
+        let mut clock = Self { source, epoch_ns: 0 };
+        clock.epoch_ns = clock.now_ns();
+        clock
+    }
+
+    /// A clock whose time the returned one keeps: reading it is one load.
+    pub(super) fn kept(self) -> (Self, Keeper) {
+        let now = Arc::new(AtomicU32::new(self.now()));
+        let kept = Self { source: Source::Kept(Arc::clone(&now)), epoch_ns: self.epoch_ns };
+        (kept, Keeper { clock: self, now })
+    }
+
+    #[inline]
+    pub(super) fn now(&self) -> Tick {
+        match &self.source {
+            // Relaxed: a number; nothing is published with it.
+            Source::Kept(now) => now.load(Ordering::Relaxed),
+            _ => ticks(self.now_ns().saturating_sub(self.epoch_ns)),
+        }
+    }
+
+    #[inline]
+    fn now_ns(&self) -> u64 {
+        match &self.source {
+            Source::Injected(now) => nanos(now()),
+            _ => os::monotonic_coarse_ns(),
+        }
+    }
+}
+
+/// The deadline of what lives so long from now: at least that long, at most a tick
+/// longer.
+pub(super) fn deadline(now: Tick, time_to_live: Duration) -> Tick {
+    let lives = nanos(time_to_live).div_ceil(1 << TICK_SHIFT);
+    // Within the tick that has begun, `now` is up to a tick ago.
+    let deadline = u64::from(now).saturating_add(lives).saturating_add(1);
+    deadline.min(u64::from(LAST)) as Tick
+}
+
+#[inline]
+fn ticks(nanos: u64) -> Tick {
+    (nanos >> TICK_SHIFT).min(u64::from(LAST)) as Tick
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Brings a kept clock forward.
+pub(super) struct Keeper {
+    clock: Clock,
+    now: Arc<AtomicU32>,
+}
+
+impl Keeper {
+    pub(super) fn tick(&self) {
+        // Relaxed: as in `Clock::now`.
+        self.now.store(self.clock.now(), Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,187 @@
+//! `WeakCache`: nobody is kept alive but the last few.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Barrier, OnceLock};
+use std::thread;
+use std::time::Duration;
+
+use heapledger::{CacheError, WeakCache};
+
+use crate::random::Random;
+use crate::support::{FakeClock, TICK, assert_adds_up};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+#[test]
+fn an_entry_vanishes_with_the_last_owner_of_its_value() {
+    let cache = WeakCache::<String, u64>::builder("weak").strong(0).build().expect("valid");
+    let value = cache.get_or_insert_with("one", || 1);
+    let again = cache.get_or_insert_with("one", || unreachable!("it is alive"));
+    assert!(Arc::ptr_eq(&value, &again));
+    drop(value);
+    assert_eq!(cache.get("one").as_deref(), Some(&1));
+    drop(again);
+    assert_eq!((cache.get("one"), cache.len()), (None, 0));
+    let it = cache.statistics();
+    assert_eq!((it.hits, it.misses, it.inserted, it.evicted), (2, 2, 1, 1));
+    assert_adds_up(&it);
+}
+
+#[test]
+fn the_last_hundred_stay_alive() {
+    let cache = WeakCache::<u64, u64>::builder("strong").build().expect("valid");
+    (0..250).for_each(|key| drop(cache.get_or_insert_with(&key, || key)));
+    let alive: Vec<u64> = (0..250).filter(|key| cache.get(key).is_some()).collect();
+    assert_eq!(alive, (150..250).collect::<Vec<_>>());
+    cache.insert(500, Arc::new(500));
+    assert_eq!((cache.get(&150), cache.get(&500).as_deref()), (None, Some(&500)));
+    assert_eq!(cache.remove(&500).as_deref(), Some(&500));
+    assert_eq!(cache.get(&500), None);
+    assert_adds_up(&cache.statistics());
+}
+
+#[test]
+fn nothing_is_found_after_its_age_whoever_holds_it() {
+    let clock = FakeClock::default();
+    let cache =
+        WeakCache::<u64, u64>::builder("aged").clock(clock.reader()).build().expect("valid");
+    let held = cache.get_or_insert_with(&1, || 1);
+    clock.advance(HOUR);
+    assert_eq!(cache.get(&1).as_deref(), Some(&1), "not a moment too early");
+    clock.advance(2 * TICK);
+    assert_eq!(cache.get(&1), None);
+    assert_eq!(cache.statistics().expired, 1);
+    cache.insert(2, Arc::clone(&held));
+    clock.advance(HOUR + 2 * TICK);
+    assert_eq!(cache.sweep(), 1);
+    assert_eq!(Arc::strong_count(&held), 1, "the ring let go, too");
+    // Insertions sweep by themselves now and then.
+    let young = Arc::new(3);
+    cache.insert(3, Arc::clone(&young));
+    clock.advance(2 * HOUR);
+    cache.insert(4, Arc::new(4));
+    assert_eq!((cache.len(), Arc::strong_count(&young)), (1, 1));
+    assert_adds_up(&cache.statistics());
+}
+
+#[test]
+fn the_dead_never_outnumber_the_living_for_long() {
+    let cache = WeakCache::<u64, u64>::builder("dead").strong(50).build().expect("valid");
+    let held: Vec<_> = (0..1000).map(|key| cache.get_or_insert_with(&key, || key)).collect();
+    for key in 1000..200_000 {
+        cache.insert(key, Arc::new(key));
+        // 1,050 alive; each of the 16 maps may hold as many dead, and no less than 32.
+        assert!(cache.len() <= 2 * 1050 + 16 * 33, "{}", cache.len());
+    }
+    assert_eq!(held.iter().filter(|value| cache.get(value.as_ref()).is_some()).count(), 1000);
+    assert_adds_up(&cache.statistics());
+}
+
+#[test]
+fn sixteen_callers_get_one_build_and_a_failed_one_hands_over() {
+    let cache = WeakCache::<u64, u64>::builder("weak_flight").strong(0).build().expect("valid");
+    for key in 0..100 {
+        let (builds, start) = (AtomicU64::new(0), Barrier::new(16));
+        let results: Vec<_> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..16)
+                .map(|_| {
+                    scope.spawn(|| {
+                        start.wait();
+                        let build = || match builds.fetch_add(1, Ordering::Relaxed) {
+                            0 => panic!("planted"),
+                            1 => Err("planted"),
+                            _ => Ok(key),
+                        };
+                        let get = || cache.try_get_or_insert_with(&key, build);
+                        catch_unwind(AssertUnwindSafe(get))
+                    })
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().expect("caught")).collect()
+        });
+        assert_eq!(builds.into_inner(), 3);
+        let built: Vec<_> = results.iter().flatten().flatten().collect();
+        assert_eq!(built.len(), 14);
+        assert!(built.iter().all(|value| Arc::ptr_eq(value, built[0])));
+    }
+    let it = cache.statistics();
+    assert_eq!((it.hits + it.misses, it.inserted), (1600, 100));
+    assert_adds_up(&it);
+}
+
+#[test]
+fn values_may_use_the_cache_when_they_are_dropped() {
+    static CACHE: OnceLock<WeakCache<u64, Reenters>> = OnceLock::new();
+    struct Reenters(u64);
+    impl Drop for Reenters {
+        fn drop(&mut self) {
+            let cache = CACHE.get().expect("set below");
+            let _ = (cache.get(&self.0), cache.remove(&(self.0 + 1)), cache.sweep(), cache.len());
+        }
+    }
+    let cache = CACHE.get_or_init(|| {
+        WeakCache::<u64, Reenters>::builder("weak_reenters").strong(3).build().expect("valid")
+    });
+    for key in 0..1000 {
+        cache.insert(key % 20, Arc::new(Reenters(key % 20)));
+        drop(cache.get_or_insert_with(&(key % 7), || Reenters(key % 7)));
+    }
+    let reclaimers = heapledger::reclaimers();
+    let this = reclaimers.iter().find(|it| it.name() == "weak_reenters").expect("listed");
+    this.shrink_idle();
+    assert!(cache.is_empty());
+    assert_adds_up(&cache.statistics());
+}
+
+#[test]
+fn eight_threads_never_see_anothers_value() {
+    let clock = FakeClock::default();
+    let builder = WeakCache::<u64, u64>::builder("weak_stress").strong(20);
+    let cache =
+        builder.max_age(Duration::from_secs(10)).clock(clock.reader()).build().expect("valid");
+    thread::scope(|scope| {
+        for seed in 1..=8 {
+            let (cache, clock) = (&cache, &clock);
+            scope.spawn(move || {
+                let mut random = Random::new(seed);
+                let mut held = std::collections::VecDeque::new();
+                for _ in 0..20_000 {
+                    let key = random.below(200) as u64;
+                    let found = match random.below(100) {
+                        0..40 => cache.get(&key),
+                        40..80 => Some(cache.get_or_insert_with(&key, || key)),
+                        80..90 => {
+                            cache.insert(key, Arc::new(key));
+                            None
+                        }
+                        90..95 => cache.remove(&key),
+                        95 => {
+                            cache.sweep();
+                            None
+                        }
+                        _ => {
+                            clock.advance(Duration::from_millis(100));
+                            None
+                        }
+                    };
+                    assert!(found.as_deref().is_none_or(|value| *value == key));
+                    held.push_back(found);
+                    if held.len() > 50 {
+                        held.pop_front();
+                    }
+                }
+            });
+        }
+    });
+    clock.advance(Duration::from_secs(11));
+    cache.sweep();
+    assert!(cache.is_empty());
+    assert_adds_up(&cache.statistics());
+}
+
+#[test]
+fn a_name_that_is_no_tag_is_an_error() {
+    let error = WeakCache::<u64, u64>::builder("").build().unwrap_err();
+    assert!(matches!(error, CacheError::InvalidName(_)));
+}
