@@ -113,11 +113,11 @@ mod tests {
 
     #[test]
     fn plans_refuse_what_they_say() {
-        assert_eq!(refused(Plan::None, 1000), []);
+        assert_eq!(refused(Plan::None, 1000), [0_u64; 0]);
         assert_eq!(refused(Plan::Nth(0), 1000), [0]);
         assert_eq!(refused(Plan::Nth(7), 1000), [7]);
-        assert_eq!(refused(Plan::Nth(1000), 1000), []);
-        assert_eq!(refused(Plan::Random { seed: 1, probability: 0 }, 1000), []);
+        assert_eq!(refused(Plan::Nth(1000), 1000), [0_u64; 0]);
+        assert_eq!(refused(Plan::Random { seed: 1, probability: 0 }, 1000), [0_u64; 0]);
         assert_eq!(refused(Plan::Random { seed: 1, probability: CERTAIN }, 1000).len(), 1000);
     }
 
