@@ -62,6 +62,10 @@ mod os;
 #[cfg(not(loom))]
 mod overhead;
 #[cfg(not(loom))]
+mod pool;
+#[cfg(not(loom))]
+mod reclaim;
+#[cfg(not(loom))]
 mod report;
 #[cfg(not(loom))]
 mod scope;
@@ -172,6 +176,15 @@ pub mod __private {
 /// ```
 #[cfg(all(feature = "macros", feature = "testing", not(loom)))]
 pub use heapledger_macros::test;
+
+#[cfg(not(loom))]
+pub use {
+    pool::PoolError,
+    reclaim::{
+        CacheStatistics, PoolKind, PoolStatistics, Reclaimer, ReclaimerStatistics, WAIT_BUCKETS,
+        WaitStatistics, caches, pools, reclaimers, register, register_static, shrink_idle,
+    },
+};
 
 #[doc = include_str!("../docs/GUARANTEES.md")]
 pub mod guarantees {}

@@ -28,6 +28,8 @@ const LAYERS: &[&str] = &[
     "measure",
     "marks",
     "lifecycle",
+    "reclaim",
+    "pool",
     "report",
     "system_info",
     "bench",

@@ -1,0 +1,203 @@
+//! What pools and caches keep, and how they were used.
+
+use crate::scope::TagId;
+
+/// The statistics of a pool or of a cache.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[allow(clippy::large_enum_variant, reason = "a reading, made and taken apart at once")]
+#[non_exhaustive]
+pub enum ReclaimerStatistics {
+    /// Of a pool.
+    Pool(PoolStatistics),
+    /// Of a cache.
+    Cache(CacheStatistics),
+}
+
+/// Which kind of pool it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum PoolKind {
+    /// `Pool`, or a static one: any number live, few retained.
+    Unbounded,
+    /// `LocalPool`: one thread's.
+    Local,
+    /// `BoundedPool`: a hard limit on live objects.
+    Bounded,
+    /// `Slab`: objects by key.
+    Slab,
+    /// `Resources`: things with a cleanup.
+    Resources,
+    /// The program's own.
+    Other,
+}
+
+/// What a pool keeps, and how it was used since it was made.
+///
+/// `created = dropped + in_use + retained` whenever nobody uses the pool.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct PoolStatistics {
+    /// The name, without `pool/`.
+    pub name: String,
+    /// The tag that owns the pool's memory.
+    pub tag: TagId,
+    /// Which kind of pool it is.
+    pub kind: PoolKind,
+    /// Acquisitions that an object was ready for.
+    pub hits: u64,
+    /// Acquisitions that made an object, or found none.
+    pub misses: u64,
+    /// Objects that came into the pool: made by the factory, or put in.
+    pub created: u64,
+    /// Objects that left it: dropped, or taken out for good.
+    pub dropped: u64,
+    /// Objects out now, forgotten guards included.
+    pub in_use: u64,
+    /// The most objects seen out at one time.
+    pub high_water: u64,
+    /// Objects ready now.
+    pub retained: u64,
+    /// The most objects that it keeps ready; `None` if there is no limit.
+    pub retained_max: Option<u64>,
+    /// The most objects that may be live; `None` if there is no limit.
+    pub live_max: Option<u64>,
+    /// Bytes of objects that are out, with what they own.
+    pub used_bytes: u64,
+    /// Bytes of objects that are ready, with what they own, and of empty slots.
+    pub idle_bytes: u64,
+    /// Waiting for an object; all 0 for a pool that nobody waits for.
+    pub waits: WaitStatistics,
+}
+
+impl PoolStatistics {
+    /// All zero.
+    #[must_use]
+    pub fn new(name: &str, tag: TagId, kind: PoolKind) -> Self {
+        Self {
+            name: name.to_owned(),
+            tag,
+            kind,
+            hits: 0,
+            misses: 0,
+            created: 0,
+            dropped: 0,
+            in_use: 0,
+            high_water: 0,
+            retained: 0,
+            retained_max: None,
+            live_max: None,
+            used_bytes: 0,
+            idle_bytes: 0,
+            waits: WaitStatistics::default(),
+        }
+    }
+
+    /// Which part of its objects (of `live_max`, if there is one) is out: 0 to 1.
+    #[must_use]
+    pub fn utilisation(&self) -> f64 {
+        ratio(self.in_use, self.live_max.unwrap_or(self.in_use + self.retained))
+    }
+
+    /// Which part of the acquisitions an object was ready for: 0 to 1.
+    #[must_use]
+    pub fn hit_rate(&self) -> f64 {
+        ratio(self.hits, self.hits + self.misses)
+    }
+}
+
+/// Buckets of the histogram of waiting times.
+pub const WAIT_BUCKETS: usize = 32;
+
+/// How long acquirers waited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct WaitStatistics {
+    /// Acquisitions that had to wait, those that gave up included.
+    pub waits: u64,
+    /// Of these, the ones that ran out of time.
+    pub timeouts: u64,
+    /// Who waits now.
+    pub waiting: u64,
+    /// All waiting together, in nanoseconds.
+    pub total_ns: u64,
+    /// The longest waiting, in nanoseconds.
+    pub max_ns: u64,
+    /// Waits by length: bucket `i` holds those of less than `2^i` microseconds
+    /// that are in no earlier bucket; the last one holds all longer ones.
+    pub buckets: [u64; WAIT_BUCKETS],
+}
+
+/// What a cache keeps, and how it was used since it was made.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct CacheStatistics {
+    /// The name, without `cache/`.
+    pub name: String,
+    /// The tag that owns the cache's memory.
+    pub tag: TagId,
+    /// Look-ups that found a value.
+    pub hits: u64,
+    /// Look-ups that found none.
+    pub misses: u64,
+    /// Values that were put in.
+    pub inserted: u64,
+    /// Values evicted to keep the limit, or on request.
+    pub evicted: u64,
+    /// Values that left because their time was over.
+    pub expired: u64,
+    /// Values removed or replaced by the program.
+    pub removed: u64,
+    /// Values refused because they are larger than the cache may be.
+    pub refused: u64,
+    /// Entries now.
+    pub entries: u64,
+    /// The weight of all entries, in bytes.
+    pub used_bytes: u64,
+    /// Bytes that could be given back now: those of entries that nobody holds.
+    pub idle_bytes: u64,
+    /// The limit on `used_bytes`; `None` if there is none.
+    pub capacity_bytes: Option<u64>,
+}
+
+impl CacheStatistics {
+    /// All zero.
+    #[must_use]
+    pub fn new(name: &str, tag: TagId) -> Self {
+        Self {
+            name: name.to_owned(),
+            tag,
+            hits: 0,
+            misses: 0,
+            inserted: 0,
+            evicted: 0,
+            expired: 0,
+            removed: 0,
+            refused: 0,
+            entries: 0,
+            used_bytes: 0,
+            idle_bytes: 0,
+            capacity_bytes: None,
+        }
+    }
+
+    /// Which part of the look-ups found a value: 0 to 1.
+    #[must_use]
+    pub fn hit_rate(&self) -> f64 {
+        ratio(self.hits, self.hits + self.misses)
+    }
+
+    /// Which part of its capacity is in use: 0 to 1; 0 without a limit.
+    #[must_use]
+    pub fn utilisation(&self) -> f64 {
+        ratio(self.used_bytes, self.capacity_bytes.unwrap_or(0))
+    }
+}
+
+fn ratio(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
