@@ -61,7 +61,6 @@ mod measure;
 mod os;
 #[cfg(not(loom))]
 mod overhead;
-#[cfg(not(loom))]
 mod pool;
 #[cfg(not(loom))]
 mod reclaim;
@@ -179,12 +178,21 @@ pub use heapledger_macros::test;
 
 #[cfg(not(loom))]
 pub use {
-    pool::PoolError,
+    pool::{
+        Pool, PoolBuilder, PoolError, PoolGuard, PoolRef, StaticGuard, StaticPool,
+        default_retained_max,
+    },
     reclaim::{
         CacheStatistics, PoolKind, PoolStatistics, Reclaimer, ReclaimerStatistics, WAIT_BUCKETS,
         WaitStatistics, caches, pools, reclaimers, register, register_static, shrink_idle,
     },
 };
+
+// What `pool!` writes names these.
+#[cfg(not(loom))]
+#[doc(hidden)]
+pub use pool::{StaticCore, StaticObjects, StaticShards, static_reset, static_weight};
+
 
 #[doc = include_str!("../docs/GUARANTEES.md")]
 pub mod guarantees {}

@@ -1,0 +1,79 @@
+//! A lock-free stack of numbers (Treiber's), whose links are elsewhere.
+//!
+//! The head is the top number and a count of pops in one word. A thread that read
+//! the top and its link, and then slept while others popped both and pushed the
+//! top again, finds another count and tries again: no ABA, until 2^32 pops happen
+//! within one stalled one. Numbers may be pushed to another stack after they were
+//! popped; their links stay where they are for ever, so that a late reader finds a
+//! wrong number, not freed memory, and its exchange fails.
+
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
+
+/// The link of a number that is in no stack, or the last in one.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// A stack of numbers below `NONE`.
+pub(super) struct Stack {
+    /// The count of pops above, the top number below.
+    head: AtomicU64,
+}
+
+impl Stack {
+    #[cfg(not(loom))]
+    pub(super) const fn new() -> Self {
+        Self { head: AtomicU64::new(NONE as u64) }
+    }
+
+    #[cfg(loom)]
+    pub(super) fn new() -> Self {
+        Self { head: AtomicU64::new(NONE as u64) }
+    }
+
+    /// Pushes a number that is in no stack; `link` is its link.
+    pub(super) fn push(&self, number: u32, link: &AtomicU32) {
+        // Relaxed: only a guess, the exchange decides.
+        let mut head = self.head.load(Ordering::Relaxed);
+        loop {
+            // Relaxed: published by the exchange.
+            link.store(top(head), Ordering::Relaxed);
+            let to = word(pops(head), number);
+            // Release: pairs with the Acquires in `pop`; whoever pops the number
+            // sees its link, and what its last holder wrote.
+            match self.head.compare_exchange(head, to, Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => return,
+                Err(there) => head = there,
+            }
+        }
+    }
+
+    /// Pops a number; `link` finds the link of one that was pushed here before.
+    pub(super) fn pop<'a>(&self, link: impl Fn(u32) -> &'a AtomicU32) -> Option<u32> {
+        // Acquire, here and where an exchange fails: pairs with the Release in
+        // `push`; the link of the top is there.
+        let mut head = self.head.load(Ordering::Acquire);
+        while top(head) != NONE {
+            // Relaxed: if the number was popped meanwhile, this is any value, and
+            // the exchange fails for the count.
+            let next = link(top(head)).load(Ordering::Relaxed);
+            let to = word(pops(head).wrapping_add(1), next);
+            // Acquire: as above, for what the number's last holder wrote.
+            match self.head.compare_exchange(head, to, Ordering::Acquire, Ordering::Acquire) {
+                Ok(_) => return Some(top(head)),
+                Err(there) => head = there,
+            }
+        }
+        None
+    }
+}
+
+const fn word(pops: u32, top: u32) -> u64 {
+    (pops as u64) << 32 | top as u64
+}
+
+const fn top(head: u64) -> u32 {
+    head as u32
+}
+
+const fn pops(head: u64) -> u32 {
+    (head >> 32) as u32
+}
