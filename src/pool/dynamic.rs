@@ -230,10 +230,10 @@ impl<T: Send> Pool<T> {
     /// [`try_builder`](Self::try_builder).
     #[inline]
     pub fn acquire(&self) -> PoolGuard<'_, T> {
-        match self.try_acquire() {
-            Ok(guard) => guard,
+        self.acquire_or(|| match (self.inner.factory)() {
+            Ok(object) => object,
             Err(error) => failed(&error),
-        }
+        })
     }
 
     /// An object that is ready, or a new one.

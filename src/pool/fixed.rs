@@ -19,7 +19,7 @@ use crate::scope::Tag;
 use super::objects::{self, Objects};
 use super::shard::Shard;
 use super::store::{Limits, SHARDS, Shards, Store};
-use super::terms::{UNLIMITED, Weights};
+use super::terms::UNLIMITED;
 use super::{settings, statistics};
 
 /// Makes a static pool: objects that are used again instead of made again, at the
@@ -215,11 +215,6 @@ impl<P: StaticObjects> Objects for StaticCore<P> {
     #[inline(always)]
     fn own_shard(&self) -> Option<&Shard> {
         P::shards().0.get(local().number() as usize)
-    }
-
-    #[inline(always)]
-    fn weights(&self) -> Weights {
-        const { if P::HAS_WEIGHER { Weights::behind(size_of::<P::Object>()) } else { Weights::NONE } }
     }
 
     #[inline(always)]

@@ -9,7 +9,6 @@ use core::ptr::NonNull;
 use super::hands::{EmptySlot, Surplus};
 use super::shard::Shard;
 use super::store::Store;
-use super::terms::Weights;
 
 /// What a kind of pool knows about its objects.
 pub(crate) trait Objects {
@@ -21,12 +20,6 @@ pub(crate) trait Objects {
     #[inline(always)]
     fn own_shard(&self) -> Option<&Shard> {
         self.store().own_shard()
-    }
-
-    /// Where the store keeps weights.
-    #[inline(always)]
-    fn weights(&self) -> Weights {
-        self.store().weights()
     }
 
     /// Comes before the first object does.
@@ -59,7 +52,7 @@ fn pop<O: Objects + ?Sized>(objects: &O) -> Option<NonNull<O::Object>> {
     if !shard.turn.begin() {
         return None;
     }
-    let object = shard.pop(objects.weights());
+    let object = shard.pop();
     shard.turn.end();
     object.map(NonNull::cast)
 }
@@ -75,8 +68,7 @@ unsafe fn push<O: Objects + ?Sized>(objects: &O, object: NonNull<O::Object>) -> 
     if !shard.turn.begin() {
         return false;
     }
-    let share_bytes = objects.store().share_bytes();
-    let is_in = shard.push(object.cast(), objects.weights(), share_bytes);
+    let is_in = shard.push(object.cast());
     shard.turn.end();
     is_in
 }
@@ -89,6 +81,11 @@ fn acquire_slow<O: Objects + ?Sized, E>(
 ) -> Result<NonNull<O::Object>, E> {
     objects.begin();
     let store = objects.store();
+    if store.weights().are_kept()
+        && let Some(slot) = store.pop_weighed()
+    {
+        return Ok(slot.cast());
+    }
     match store.find() {
         Ok(slot) => Ok(slot.cast()),
         Err(empty) => {
@@ -154,19 +151,14 @@ pub(crate) unsafe fn take_out<O: Objects + ?Sized>(
 /// - The object is complete, and the caller's, who does not use it afterwards.
 #[inline(always)]
 pub(crate) unsafe fn check_in<O: Objects + ?Sized>(objects: &O, mut object: NonNull<O::Object>) {
-    // Also ends it if user code here panics.
-    let end = End { objects, object };
     if std::thread::panicking() && !objects.retains_after_panic() {
-        return drop(end);
+        // SAFETY: the caller's promise.
+        return unsafe { end(objects, object) };
     }
+    // Ends it if user code panics.
+    let end = End { objects, object };
     // SAFETY: complete, and the caller's.
     objects.reset(unsafe { object.as_mut() });
-    if objects.weights().are_kept() {
-        // SAFETY: as above.
-        let weight = objects.weigh(unsafe { object.as_ref() });
-        // SAFETY: weights are kept, and the slot is this thread's.
-        unsafe { objects.weights().set(object.cast(), weight) };
-    }
     core::mem::forget(end);
     // SAFETY: complete, weighed, and nobody else's.
     if !unsafe { push(objects, object) } {
@@ -177,37 +169,63 @@ pub(crate) unsafe fn check_in<O: Objects + ?Sized>(objects: &O, mut object: NonN
 
 /// # Safety
 ///
-/// - As for `Store::put`.
+/// - The object is complete, reset, and the caller's.
 #[cold]
 #[inline(never)]
 unsafe fn put_slow<O: Objects + ?Sized>(objects: &O, object: NonNull<O::Object>) {
-    // SAFETY: the caller's promise.
-    if let Some(surplus) = unsafe { objects.store().put(object.cast()) } {
+    let store = objects.store();
+    if store.weights().are_kept() {
+        // Ends it if the weigher panics.
+        let end = End { objects, object };
+        // SAFETY: complete, and the caller's.
+        let weight = objects.weigh(unsafe { object.as_ref() });
+        core::mem::forget(end);
+        // SAFETY: weights are kept, and the slot is the caller's.
+        unsafe { store.weights().set(object.cast(), weight) };
+        // SAFETY: complete and weighed, and the caller's.
+        if unsafe { store.push_weighed(object.cast()) } {
+            return;
+        }
+    }
+    // SAFETY: as above.
+    if let Some(surplus) = unsafe { store.put(object.cast()) } {
         end_all(objects, surplus);
     }
 }
 
-/// Ends an object when dropped; its slot goes home even if the object's own
-/// destructor panics.
+/// Ends an object when dropped.
 struct End<'o, O: Objects + ?Sized> {
     objects: &'o O,
     object: NonNull<O::Object>,
 }
 
 impl<O: Objects + ?Sized> Drop for End<'_, O> {
-    #[cold]
+    #[inline(always)]
     fn drop(&mut self) {
-        let store = self.objects.store();
-        let _empty = EmptySlot { store, slot: self.object.cast() };
-        store.count(Shard::count_dropped);
         // SAFETY: whoever makes this value has a complete object to itself.
-        unsafe { self.object.drop_in_place() };
+        unsafe { end(self.objects, self.object) };
     }
+}
+
+/// Ends an object; its slot goes home even if the object's own destructor panics.
+///
+/// # Safety
+///
+/// - The object is complete, and the caller's, who does not use it afterwards.
+#[cold]
+#[inline(never)]
+unsafe fn end<O: Objects + ?Sized>(objects: &O, object: NonNull<O::Object>) {
+    let store = objects.store();
+    let _empty = EmptySlot { store, slot: object.cast() };
+    store.count(Shard::count_dropped);
+    // SAFETY: complete, and the caller's.
+    unsafe { object.drop_in_place() };
 }
 
 fn end_all<O: Objects + ?Sized>(objects: &O, surplus: Surplus<'_>) {
     for slot in surplus {
-        drop(End { objects, object: slot.cast() });
+        // SAFETY: complete, and from the surplus only once.
+        unsafe { end(objects, slot.cast()) };
     }
 }
 

@@ -6,9 +6,8 @@
 //! so nothing has to be done at thread exit.
 //!
 //! Invariants: whoever has the turn (in the shared shard: the lock) writes; counts
-//! are read by all, a little late. `limit > 0` ⇒ `loaded` may take `limit - 1`
-//! objects, and has an array if that is more than none. Zeroed memory is a valid
-//! shard.
+//! are read by all, a little late. `limit > 0` ⇒ `loaded` has an array, and takes so
+//! many objects. Zeroed memory is a valid shard.
 
 use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering::Relaxed;
@@ -31,10 +30,8 @@ pub(super) struct Shard {
     hot: AtomicPtr<u8>,
     loaded: Held,
     previous: Held,
-    /// One more than a magazine takes here; 0 sends every release the slow way.
+    /// Objects that the loaded magazine takes.
     limit: AtomicU32,
-    /// Whether the pool counts this shard among those in use.
-    pub(super) joined: AtomicU32,
     /// The weight of the objects ready here.
     idle_bytes: AtomicU64,
     spare: AtomicPtr<u8>,
@@ -131,7 +128,6 @@ impl Shard {
             loaded: Held::new(),
             previous: Held::new(),
             limit: AtomicU32::new(0),
-            joined: AtomicU32::new(0),
             idle_bytes: AtomicU64::new(0),
             spare: AtomicPtr::new(ptr::null_mut()),
             fresh: AtomicPtr::new(ptr::null_mut()),
@@ -143,9 +139,9 @@ impl Shard {
         }
     }
 
-    /// Takes the object that is nearest; counts a hit.
+    /// Takes the object that is nearest; counts a hit. For shards without weights.
     #[inline(always)]
-    pub(super) fn pop(&self, weights: Weights) -> Option<NonNull<u8>> {
+    pub(super) fn pop(&self) -> Option<NonNull<u8>> {
         let hot = self.hot.load(Relaxed);
         let slot = match NonNull::new(hot) {
             Some(slot) => {
@@ -161,42 +157,44 @@ impl Shard {
                 unsafe { NonNull::new_unchecked(slot) }
             }
         };
-        if weights.are_kept() {
-            subtract(&self.idle_bytes, weights.of(slot));
-        }
         add(&self.hits, 1);
         Some(slot)
     }
 
-    /// Puts an object where it is nearest; false if that takes the slow way.
+    /// As `pop`, with weights.
+    pub(super) fn pop_weighed(&self, weights: Weights) -> Option<NonNull<u8>> {
+        let slot = self.pop()?;
+        subtract(&self.idle_bytes, weights.of(slot));
+        Some(slot)
+    }
+
+    /// Puts an object where it is nearest; false if there is no room. For shards
+    /// without weights.
     #[inline(always)]
-    pub(super) fn push(&self, slot: NonNull<u8>, weights: Weights, share_bytes: u64) -> bool {
-        let limit = self.limit.load(Relaxed);
-        if limit == 0 {
-            return false;
-        }
-        let mut weight = 0;
-        if weights.are_kept() {
-            weight = weights.of(slot);
-            if self.idle_bytes.load(Relaxed).saturating_add(weight) > share_bytes {
-                return false;
-            }
-        }
+    pub(super) fn push(&self, slot: NonNull<u8>) -> bool {
         if self.hot.load(Relaxed).is_null() {
             self.hot.store(slot.as_ptr(), Relaxed);
-        } else {
-            let len = self.loaded.len.load(Relaxed);
-            if len + 1 >= limit {
-                return false;
-            }
-            // SAFETY: below the capacity of the loaded magazine (`limit`).
-            unsafe { *self.loaded.slots.load(Relaxed).add(len as usize) = slot.as_ptr() };
-            self.loaded.len.store(len + 1, Relaxed);
+            return true;
         }
-        if weights.are_kept() {
+        let len = self.loaded.len.load(Relaxed);
+        if len >= self.limit.load(Relaxed) {
+            return false;
+        }
+        // SAFETY: below the capacity of the loaded magazine (`limit`).
+        unsafe { *self.loaded.slots.load(Relaxed).add(len as usize) = slot.as_ptr() };
+        self.loaded.len.store(len + 1, Relaxed);
+        true
+    }
+
+    /// As `push`, with weights; false also if the thread's share has no room.
+    pub(super) fn push_weighed(&self, slot: NonNull<u8>, weights: Weights, share: u64) -> bool {
+        let weight = weights.of(slot);
+        let fits = self.idle_bytes.load(Relaxed).saturating_add(weight) <= share;
+        let is_in = fits && self.push(slot);
+        if is_in {
             add(&self.idle_bytes, weight);
         }
-        true
+        is_in
     }
 
     /// Finds an object anywhere, or a slot to make one in.
@@ -220,7 +218,7 @@ impl Shard {
             }
             self.set_limit(terms);
         }
-        match self.pop(terms.weights) {
+        match self.pop_weighed(terms.weights) {
             Some(object) => Found::Object(object),
             None => self.spare_slot(slot_bytes).map_or(Found::Nothing, Found::Slot),
         }
@@ -239,7 +237,7 @@ impl Shard {
         }
         self.set_limit(terms);
         let weight = terms.weights.of(slot);
-        let is_nearer = || self.push(slot, terms.weights, terms.share_bytes);
+        let is_nearer = || self.push_weighed(slot, terms.weights, terms.share_bytes);
         let is_small = terms.magazine > 0 && weight <= terms.share_bytes;
         if is_nearer() {
             return Put::Done;
@@ -283,7 +281,7 @@ impl Shard {
 
     fn set_limit(&self, terms: &Terms) {
         let magazine = if self.loaded.is_none() { 0 } else { terms.magazine };
-        self.limit.store(if terms.retains_nothing() { 0 } else { magazine + 1 }, Relaxed);
+        self.limit.store(magazine, Relaxed);
     }
 
     /// A slot to make an object in.
@@ -399,6 +397,6 @@ mod tests {
     #[test]
     fn the_fast_paths_touch_one_line() {
         assert_eq!(size_of::<Shard>(), 128);
-        assert!(core::mem::offset_of!(Shard, joined) < 64);
+        assert!(core::mem::offset_of!(Shard, idle_bytes) <= 64);
     }
 }

@@ -140,13 +140,9 @@ impl Store {
         &self.tag
     }
 
+    #[inline(always)]
     pub(super) const fn weights(&self) -> Weights {
         self.weights
-    }
-
-    pub(super) fn share_bytes(&self) -> u64 {
-        // Relaxed: a number.
-        self.share_bytes.load(Relaxed)
     }
 
     /// The calling thread's shard; `None` where it has none.
@@ -159,7 +155,7 @@ impl Store {
     /// code and no allocation in there.
     fn with_shard<R>(&self, body: impl FnOnce(&Shard) -> R) -> R {
         if let Some(shard) = self.shards.own()
-            && shard.turn.begin()
+            && shard.turn.begin_slow()
         {
             let result = body(shard);
             shard.turn.end();
@@ -176,21 +172,44 @@ impl Store {
             local().register();
         }
         let limits = self.limits();
-        let joined = self.shards.own().is_none_or(|shard| shard.joined.load(Relaxed) == 1);
-        let threads = if joined {
-            self.threads.load(Relaxed)
-        } else {
+        let nothing = limits.retained_max == 0 || limits.retained_bytes_max == 0;
+        if !nothing
+            && self.shards.own().is_some_and(|shard| shard.turn.open(!self.weights.are_kept()))
+        {
             let threads = self.threads.fetch_add(1, Relaxed) + 1;
-            self.shards.own().inspect(|shard| shard.joined.store(1, Relaxed));
             let bytes = share_bytes(limits.retained_bytes_max, threads.into());
             self.share_bytes.store(bytes, Relaxed);
-            threads
-        };
+        }
+        let threads = self.threads.load(Relaxed);
         let idle = if self.weights.are_kept() { self.sum(Shard::idle_bytes) } else { 0 };
         let Limits { retained_max, retained_bytes_max } = limits;
         let terms =
             Terms::new(self.weights, retained_max, retained_bytes_max, threads.into(), idle);
         self.with_shard(|shard| body(shard, &terms))
+    }
+
+    /// Takes the object that is nearest, for a pool that keeps weights.
+    #[inline(never)]
+    pub(super) fn pop_weighed(&self) -> Option<NonNull<u8>> {
+        let shard = self.shards.own().filter(|shard| shard.turn.begin_slow())?;
+        let object = shard.pop_weighed(self.weights);
+        shard.turn.end();
+        object
+    }
+
+    /// Puts an object where it is nearest, for a pool that keeps weights.
+    ///
+    /// # Safety
+    ///
+    /// - As for `put`.
+    #[inline(never)]
+    pub(super) unsafe fn push_weighed(&self, slot: NonNull<u8>) -> bool {
+        let shard = self.shards.own().filter(|shard| shard.turn.begin_slow());
+        shard.is_some_and(|shard| {
+            let is_in = shard.push_weighed(slot, self.weights, self.share_bytes.load(Relaxed));
+            shard.turn.end();
+            is_in
+        })
     }
 
     /// Finds an object anywhere in the pool, or a slot to make one in.
@@ -262,7 +281,8 @@ impl Store {
     ///
     /// # Safety
     ///
-    /// - As for `push`.
+    /// - The slot is this store's and the caller's, its object is complete, and its
+    ///   weight is written where weights are kept.
     #[cold]
     pub(super) unsafe fn put(&self, slot: NonNull<u8>) -> Option<Surplus<'_>> {
         let mut empty = None;
@@ -305,11 +325,8 @@ impl Store {
     /// the middle of something, or where the system has no barrier for others,
     /// nothing.
     pub(super) fn gather(&self) {
-        let shards: Vec<_> = self
-            .used_shards()
-            .filter(|shard| shard.joined.load(Relaxed) == 1)
-            .filter_map(|shard| Some((shard, shard.turn.want()?)))
-            .collect();
+        let shards: Vec<_> =
+            self.used_shards().filter_map(|shard| Some((shard, shard.turn.want()?))).collect();
         if barrier::heavy() {
             for (shard, wish) in shards {
                 let is_ours = (0..1000).any(|_| {

@@ -1,7 +1,7 @@
 //! Exclusive use of a thread's part of a pool, without an atomic instruction.
 //!
-//! The owner marks itself busy, then looks whether somebody wants the part; whoever
-//! wants it says so, then looks whether the owner is busy. A barrier lies between
+//! The owner marks itself busy, then looks whether the part is open to it; whoever
+//! wants it closes it, then looks whether the owner is busy. A barrier lies between
 //! the two steps on both sides, so at least one sees the other; the taker pays for
 //! both barriers (`alloc-sys/barrier`).
 //!
@@ -10,34 +10,52 @@
 
 use crate::sync::{AtomicU32, Ordering, light_barrier};
 
+/// Not used yet: only the slow paths begin. What zeroed memory holds.
+const FRESH: u32 = 0;
+/// The owner's, fast paths included.
+const OPEN: u32 = 1;
+/// The owner's, by the slow paths only.
+const OPEN_SLOW: u32 = 2;
+/// Another thread wants it, or has it.
+const WANTED: u32 = 3;
+
 /// Who uses a thread's part of a pool.
-pub(super) struct Turn {
+pub(crate) struct Turn {
     /// 1 while the owner uses it. Written by the owner only.
     busy: AtomicU32,
-    /// 1 while another thread wants it, or has it.
-    wanted: AtomicU32,
+    state: AtomicU32,
 }
 
 impl Turn {
     #[cfg(not(loom))]
-    pub(super) const fn new() -> Self {
-        Self { busy: AtomicU32::new(0), wanted: AtomicU32::new(0) }
+    pub(crate) const fn new() -> Self {
+        Self { busy: AtomicU32::new(0), state: AtomicU32::new(FRESH) }
     }
 
     #[cfg(loom)]
-    pub(super) fn new() -> Self {
-        Self { busy: AtomicU32::new(0), wanted: AtomicU32::new(0) }
+    pub(crate) fn new() -> Self {
+        Self { busy: AtomicU32::new(0), state: AtomicU32::new(FRESH) }
     }
 
-    /// Begins the owner's use; false if somebody wants the part, or has it: then
-    /// the owner does without. Called by the owner only, and not within itself.
+    /// Begins the owner's use, if the part is open. Called by the owner only, and
+    /// not within itself.
     #[inline(always)]
-    pub(super) fn begin(&self) -> bool {
+    pub(crate) fn begin(&self) -> bool {
+        self.begin_if(|state| state == OPEN)
+    }
+
+    /// Begins the owner's use, if nobody else wants the part.
+    pub(crate) fn begin_slow(&self) -> bool {
+        self.begin_if(|state| state != WANTED)
+    }
+
+    #[inline(always)]
+    fn begin_if(&self, may: impl FnOnce(u32) -> bool) -> bool {
         // Relaxed: the barrier orders it before the look.
         self.busy.store(1, Ordering::Relaxed);
         light_barrier();
         // Acquire: pairs with the Release in `Wish::drop`; what the taker did is done.
-        if self.wanted.load(Ordering::Acquire) == 0 {
+        if may(self.state.load(Ordering::Acquire)) {
             return true;
         }
         // Relaxed: nothing was done since `busy` was set.
@@ -47,30 +65,46 @@ impl Turn {
 
     /// Ends the owner's use.
     #[inline(always)]
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         // Release: pairs with the Acquire in `Wish::take`.
         self.busy.store(0, Ordering::Release);
     }
 
-    /// Says that the calling thread wants the part; `None` if another one does.
-    /// The heavy barrier has to follow before `Wish::take`.
-    pub(super) fn want(&self) -> Option<Wish<'_>> {
+    /// Opens a fresh part to its owner, who calls this; true the first time.
+    pub(crate) fn open(&self, fast: bool) -> bool {
+        // Relaxed: the part's content goes with the thread number. A taker leaves a
+        // fresh part alone.
+        let fresh = self.state.load(Ordering::Relaxed) == FRESH;
+        if fresh {
+            self.state.store(if fast { OPEN } else { OPEN_SLOW }, Ordering::Relaxed);
+        }
+        fresh
+    }
+
+    /// Says that the calling thread wants the part; `None` if another one does, or if
+    /// it was never opened. The heavy barrier has to follow before `Wish::take`.
+    pub(crate) fn want(&self) -> Option<Wish<'_>> {
+        let open = |state| state == OPEN || state == OPEN_SLOW;
+        // Relaxed: the exchange decides.
+        let state = Some(self.state.load(Ordering::Relaxed)).filter(|it| open(*it))?;
         // Acquire: pairs with the Release in `Wish::drop`, of an earlier taker.
-        let won = self.wanted.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed);
-        won.is_ok().then_some(Wish { turn: self })
+        let won = self.state.compare_exchange(state, WANTED, Ordering::Acquire, Ordering::Relaxed);
+        won.is_ok().then_some(Wish { turn: self, state })
     }
 }
 
 /// One thread's wish for another's part; until it is dropped the owner does
 /// without.
-pub(super) struct Wish<'a> {
+pub(crate) struct Wish<'a> {
     turn: &'a Turn,
+    /// What it was before.
+    state: u32,
 }
 
 impl Wish<'_> {
     /// Whether the part is the wisher's now: the owner does not use it, and will
     /// not before the wish is dropped.
-    pub(super) fn take(&self) -> bool {
+    pub(crate) fn take(&self) -> bool {
         // Acquire: pairs with the Release in `end`; what the owner did is done.
         self.turn.busy.load(Ordering::Acquire) == 0
     }
@@ -78,7 +112,7 @@ impl Wish<'_> {
 
 impl Drop for Wish<'_> {
     fn drop(&mut self) {
-        // Release: pairs with the Acquire in `begin` and in `want`.
-        self.turn.wanted.store(0, Ordering::Release);
+        // Release: pairs with the Acquires in `begin_if` and in `want`.
+        self.turn.state.store(self.state, Ordering::Release);
     }
 }
