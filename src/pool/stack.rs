@@ -10,27 +10,27 @@
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
 /// The link of a number that is in no stack, or the last in one.
-pub(super) const NONE: u32 = u32::MAX;
+pub(crate) const NONE: u32 = u32::MAX;
 
 /// A stack of numbers below `NONE`.
-pub(super) struct Stack {
+pub(crate) struct Stack {
     /// The count of pops above, the top number below.
     head: AtomicU64,
 }
 
 impl Stack {
     #[cfg(not(loom))]
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { head: AtomicU64::new(NONE as u64) }
     }
 
     #[cfg(loom)]
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { head: AtomicU64::new(NONE as u64) }
     }
 
     /// Pushes a number that is in no stack; `link` is its link.
-    pub(super) fn push(&self, number: u32, link: &AtomicU32) {
+    pub(crate) fn push(&self, number: u32, link: &AtomicU32) {
         // Relaxed: only a guess, the exchange decides.
         let mut head = self.head.load(Ordering::Relaxed);
         loop {
@@ -47,7 +47,7 @@ impl Stack {
     }
 
     /// Pops a number; `link` finds the link of one that was pushed here before.
-    pub(super) fn pop<'a>(&self, link: impl Fn(u32) -> &'a AtomicU32) -> Option<u32> {
+    pub(crate) fn pop<'a>(&self, link: impl Fn(u32) -> &'a AtomicU32) -> Option<u32> {
         // Acquire, here and where an exchange fails: pairs with the Release in
         // `push`; the link of the top is there.
         let mut head = self.head.load(Ordering::Acquire);
@@ -55,9 +55,14 @@ impl Stack {
             // Relaxed: if the number was popped meanwhile, this is any value, and
             // the exchange fails for the count.
             let next = link(top(head)).load(Ordering::Relaxed);
-            let to = word(pops(head).wrapping_add(1), next);
-            // Acquire: as above, for what the number's last holder wrote.
-            match self.head.compare_exchange(head, to, Ordering::Acquire, Ordering::Acquire) {
+            #[cfg(not(loom))]
+            let popped = 1;
+            #[cfg(loom)]
+            let popped = u32::from(crate::sync::step());
+            let to = word(pops(head).wrapping_add(popped), next);
+            // Relaxed: no two pushes leave one head, as pops are counted between them,
+            // so the look that found this one has seen all there is to see.
+            match self.head.compare_exchange(head, to, Ordering::Relaxed, Ordering::Acquire) {
                 Ok(_) => return Some(top(head)),
                 Err(there) => head = there,
             }
