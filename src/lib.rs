@@ -179,8 +179,8 @@ pub use heapledger_macros::test;
 #[cfg(not(loom))]
 pub use {
     pool::{
-        Pool, PoolBuilder, PoolError, PoolGuard, PoolRef, StaticGuard, StaticPool,
-        default_retained_max,
+        LocalGuard, LocalPool, Pool, PoolBuilder, PoolError, PoolGuard, PoolRef, StaticGuard,
+        StaticPool, default_retained_max,
     },
     reclaim::{
         CacheStatistics, PoolKind, PoolStatistics, Reclaimer, ReclaimerStatistics, WAIT_BUCKETS,

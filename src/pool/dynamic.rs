@@ -1,6 +1,7 @@
 //! `Pool`: objects of one type, made at run time.
 
 use core::fmt;
+use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::ptr::NonNull;
 use std::sync::Arc;
 
@@ -364,6 +365,11 @@ impl<T: Send> Pool<T> {
 fn failed(error: &PoolError) -> ! {
     panic!("{error}; `try_acquire` returns this as an error")
 }
+
+/// A panic leaves a pool whole: what is half done is dropped.
+impl<T: Send> UnwindSafe for Pool<T> {}
+/// As above.
+impl<T: Send> RefUnwindSafe for Pool<T> {}
 
 impl<T: Send> Clone for Pool<T> {
     fn clone(&self) -> Self {

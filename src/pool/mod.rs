@@ -25,6 +25,8 @@ mod guard;
 #[cfg(not(loom))]
 mod hands;
 #[cfg(not(loom))]
+mod local;
+#[cfg(not(loom))]
 mod objects;
 #[cfg(not(loom))]
 mod pages;
@@ -51,5 +53,6 @@ pub use {
         static_weight,
     },
     guard::{PoolGuard, PoolRef},
+    local::{LocalGuard, LocalPool},
     settings::default_retained_max,
 };

@@ -32,20 +32,15 @@ pub(super) fn of(store: &Store, kind: PoolKind) -> PoolStatistics {
     it
 }
 
-/// Bytes that are used, and that are idle: together what the pool's tag owns, where
-/// somebody counts, else the pool's own memory.
+/// Bytes that are used, and that are idle. What objects own beyond their slots is as
+/// the weigher says; without one it is what the pool's tag owns beyond the pool's own
+/// memory, shared out among all objects.
 fn bytes(store: &Store, in_use: u64) -> (u64, u64) {
-    let (own, ready) = (store.own_bytes(), store.idle_bytes());
     let used_slots = in_use * store.slot_bytes();
-    match store.content_bytes() {
-        Some(content) => {
-            // What is ready beyond its slots belongs to the content.
-            let ready_content = ready.saturating_sub(store.ready() * store.slot_bytes());
-            let used = used_slots + content.saturating_sub(ready_content);
-            (used, (own + content).saturating_sub(used))
-        }
-        None => (used_slots, own.saturating_sub(used_slots) + store.ready_bytes()),
-    }
+    let ready_content = store.ready_content_bytes();
+    let used_content = store.content_bytes().unwrap_or(0).saturating_sub(ready_content);
+    let idle = store.own_bytes().saturating_sub(used_slots) + ready_content;
+    (used_slots + used_content, idle)
 }
 
 /// Shrinks; returns the bytes that were freed: as the ledger saw it, or else the

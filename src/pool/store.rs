@@ -12,6 +12,7 @@ use std::alloc::handle_alloc_error;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::alloc::local::local;
+use crate::ledger::registry;
 use crate::reclaim;
 use crate::scope::Tag;
 
@@ -421,19 +422,21 @@ impl Store {
         self.sum(Shard::created).saturating_sub(gone)
     }
 
-    /// Bytes of the objects that are ready: their slots, and their weight. Without a
-    /// weigher an object owns as much as the mean of all: what the ledger says that
-    /// the pool's tag owns beyond slots, shared out.
+    /// Bytes of the objects that are ready: their slots, and what they own.
     pub(super) fn idle_bytes(&self) -> u64 {
+        self.ready() * self.slot_bytes() + self.ready_content_bytes()
+    }
+
+    /// What the objects that are ready own beyond their slots: as the weigher says, or
+    /// else the mean of all objects.
+    pub(super) fn ready_content_bytes(&self) -> u64 {
+        if self.weights.are_kept() {
+            return self.ready_bytes();
+        }
         let ready = self.ready();
-        let content = if self.weights.are_kept() {
-            self.ready_bytes()
-        } else {
-            let all = ready + self.in_use();
-            let owned = self.content_bytes().unwrap_or(0);
-            (u128::from(owned) * u128::from(ready) / u128::from(all.max(1))) as u64
-        };
-        ready * self.slot_bytes() + content
+        let all = ready + self.in_use();
+        let content = self.content_bytes().unwrap_or(0);
+        (u128::from(content) * u128::from(ready) / u128::from(all.max(1))) as u64
     }
 
     /// What the pool's tag owns beyond the pool's own memory, if somebody counts.
@@ -441,11 +444,11 @@ impl Store {
         Some(reclaim::live_bytes(&self.tag)?.saturating_sub(self.own_bytes()))
     }
 
-    /// After an object was made: looks at the high-water mark, for a pool with few
-    /// objects every time.
+    /// After an object was made: looks at the high-water mark, so often that a look at
+    /// all threads costs each object a look at one.
     pub(super) fn note_growth(&self) {
         let created = self.shards.own().map_or(0, Shard::created);
-        if created < 64 || created.is_multiple_of(64) {
+        if created.is_multiple_of(registry::slots_used().max(1) as u64) {
             self.note_high_water();
         }
     }
@@ -463,7 +466,7 @@ impl Store {
 
     /// Every shard that can have been used, the shared one last.
     fn used_shards(&self) -> impl Iterator<Item = &Shard> {
-        let used = crate::ledger::registry::slots_used();
+        let used = registry::slots_used();
         self.shards.as_slice().iter().take(used).chain(core::iter::once(&self.shared))
     }
 }

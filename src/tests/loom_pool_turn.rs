@@ -162,7 +162,7 @@ fn shrink_beside_exchange() {
 
 #[test]
 fn loom_pool_turn_owner_and_taker() {
-    explore("an owner and a taker", All, 300, || owner_and_taker(heavy_barrier));
+    explore("an owner and a taker", All, 1_900, || owner_and_taker(heavy_barrier));
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn loom_pool_turn_goes_with_the_thread_number() {
 
 #[test]
 fn loom_pool_shrink_beside_exchange() {
-    explore("a shrink beside an exchange", All, 250, shrink_beside_exchange);
+    explore("a shrink beside an exchange", All, 2_000, shrink_beside_exchange);
 }
 
 fn with_barrier() {
