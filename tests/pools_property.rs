@@ -8,9 +8,9 @@
 //!
 //! `HEAPLEDGER_PROPERTY_OPS` says how many operations, 10,000,000 if it is not set.
 //!
-//! Seen to fail: with the stack's pops not counted; with an object given back twice
-//! when a guard is dropped; with a wish that lost opening the winner's part
-//! (`Turn::want`).
+//! Seen to fail: with an object given back twice when a guard is dropped. (What goes
+//! wrong between two instructions only is for the models in `src/tests` and the unit
+//! tests of `stack` and `turn`.)
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};

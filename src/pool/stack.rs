@@ -82,3 +82,56 @@ const fn top(head: u64) -> u32 {
 const fn pops(head: u64) -> u32 {
     (head >> 32) as u32
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use core::sync::atomic::AtomicBool;
+
+    use super::*;
+
+    const NUMBERS: usize = 4;
+
+    /// Hazard 35. Few numbers and many threads: every head comes again and again, and
+    /// with it the links that a thread has read long before.
+    #[test]
+    fn eight_threads_never_hold_one_number_together() {
+        let stack = Stack::new();
+        let links = [const { AtomicU32::new(0) }; NUMBERS];
+        let held = [const { AtomicBool::new(false) }; NUMBERS];
+        let push = |number: u32| {
+            held[number as usize].store(false, Ordering::Relaxed);
+            stack.push(number, &links[number as usize]);
+        };
+        let pop = || {
+            let number = stack.pop(|number| &links[number as usize])?;
+            assert!(!held[number as usize].swap(true, Ordering::Relaxed), "two holders");
+            Some(number)
+        };
+        (0..NUMBERS as u32).for_each(push);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..200_000 {
+                        let (first, second) = (pop(), pop());
+                        first.into_iter().for_each(push);
+                        second.into_iter().for_each(push);
+                    }
+                });
+            }
+        });
+        let mut left: Vec<_> = core::iter::from_fn(pop).collect();
+        left.sort_unstable();
+        assert_eq!(left, [0, 1, 2, 3], "numbers were lost");
+    }
+
+    #[test]
+    fn the_count_of_pops_may_wrap() {
+        let links = [const { AtomicU32::new(0) }; 1];
+        let stack = Stack { head: AtomicU64::new(word(u32::MAX - 1, NONE)) };
+        for expected in [u32::MAX, 0, 1] {
+            stack.push(0, &links[0]);
+            assert_eq!(stack.pop(|_| &links[0]), Some(0));
+            assert_eq!(stack.head.load(Ordering::Relaxed), word(expected, NONE));
+        }
+    }
+}

@@ -119,3 +119,76 @@ impl Drop for Wish<'_> {
         self.turn.state.store(self.state, Ordering::Release);
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use core::sync::atomic::AtomicBool;
+
+    use heapledger_alloc_sys::barrier;
+
+    use super::*;
+    use crate::sync::UnsafeCell;
+
+    /// What everybody adds to, without an atomic instruction.
+    struct Sum(UnsafeCell<u64>);
+
+    // SAFETY: used with the turn only; the test is about that.
+    unsafe impl Sync for Sum {}
+
+    impl Sum {
+        fn add(&self) {
+            self.0.with_mut(|sum| {
+                // SAFETY: exclusive by the turn.
+                let before = unsafe { sum.read_volatile() };
+                core::hint::spin_loop();
+                // SAFETY: as above.
+                unsafe { sum.write_volatile(before + 1) };
+            });
+        }
+    }
+
+    #[test]
+    fn an_owner_and_three_takers_never_meet() {
+        if !barrier::heavy() {
+            return;
+        }
+        let (turn, sum, done) = (Turn::new(), Sum(UnsafeCell::new(0)), AtomicBool::new(false));
+        assert!(turn.open(true));
+        let added = std::thread::scope(|scope| {
+            let owner = scope.spawn(|| {
+                let mut added = 0;
+                while !done.load(Ordering::Relaxed) {
+                    if turn.begin() {
+                        sum.add();
+                        turn.end();
+                        added += 1;
+                    }
+                }
+                added
+            });
+            let takers: Vec<_> = (0..3)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let mut added = 0;
+                        while added < 20_000 {
+                            let Some(wish) = turn.want() else { continue };
+                            assert!(barrier::heavy());
+                            if wish.take() {
+                                sum.add();
+                                added += 1;
+                            }
+                        }
+                        added
+                    })
+                })
+                .collect();
+            let taken: u64 = takers.into_iter().map(|it| it.join().unwrap()).sum();
+            done.store(true, Ordering::Relaxed);
+            assert_eq!(taken, 60_000);
+            taken + owner.join().unwrap()
+        });
+        // SAFETY: nobody else is left.
+        let sum = sum.0.with(|sum| unsafe { *sum });
+        assert_eq!(sum, added, "two used it at one time");
+    }
+}

@@ -7,8 +7,7 @@
 //! one: an object that is there twice has two holders, and one that is lost is made
 //! again.
 //!
-//! Seen to fail: with pops that are not counted in the stack's head, and with a
-//! forgotten guard's slot given back.
+//! Seen to fail: with an object given back twice when a guard is dropped.
 
 use std::rc::Rc;
 use std::sync::Barrier;
