@@ -102,8 +102,13 @@ mod tests {
             held[number as usize].store(false, Ordering::Relaxed);
             stack.push(number, &links[number as usize]);
         };
+        // Between the look at the head and the exchange, so that others come between.
+        let link = |number: u32| {
+            std::thread::yield_now();
+            &links[number as usize]
+        };
         let pop = || {
-            let number = stack.pop(|number| &links[number as usize])?;
+            let number = stack.pop(link)?;
             assert!(!held[number as usize].swap(true, Ordering::Relaxed), "two holders");
             Some(number)
         };
@@ -111,7 +116,7 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
-                    for _ in 0..200_000 {
+                    for _ in 0..50_000 {
                         let (first, second) = (pop(), pop());
                         first.into_iter().for_each(push);
                         second.into_iter().for_each(push);

@@ -140,7 +140,7 @@ mod tests {
             self.0.with_mut(|sum| {
                 // SAFETY: exclusive by the turn.
                 let before = unsafe { sum.read_volatile() };
-                core::hint::spin_loop();
+                (0..10).for_each(|_| core::hint::spin_loop());
                 // SAFETY: as above.
                 unsafe { sum.write_volatile(before + 1) };
             });
@@ -157,20 +157,21 @@ mod tests {
         let added = std::thread::scope(|scope| {
             let owner = scope.spawn(|| {
                 let mut added = 0;
-                while !done.load(Ordering::Relaxed) {
+                while added < 200_000 {
                     if turn.begin() {
                         sum.add();
                         turn.end();
                         added += 1;
                     }
                 }
+                done.store(true, Ordering::Relaxed);
                 added
             });
             let takers: Vec<_> = (0..3)
                 .map(|_| {
                     scope.spawn(|| {
                         let mut added = 0;
-                        while added < 20_000 {
+                        while !done.load(Ordering::Relaxed) {
                             let Some(wish) = turn.want() else { continue };
                             assert!(barrier::heavy());
                             if wish.take() {
@@ -183,8 +184,6 @@ mod tests {
                 })
                 .collect();
             let taken: u64 = takers.into_iter().map(|it| it.join().unwrap()).sum();
-            done.store(true, Ordering::Relaxed);
-            assert_eq!(taken, 60_000);
             taken + owner.join().unwrap()
         });
         // SAFETY: nobody else is left.
