@@ -116,7 +116,7 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
-                    for _ in 0..50_000 {
+                    for _ in 0..3_000 {
                         let (first, second) = (pop(), pop());
                         first.into_iter().for_each(push);
                         second.into_iter().for_each(push);

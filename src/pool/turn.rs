@@ -157,21 +157,21 @@ mod tests {
         let added = std::thread::scope(|scope| {
             let owner = scope.spawn(|| {
                 let mut added = 0;
-                while added < 200_000 {
+                while !done.load(Ordering::Relaxed) {
                     if turn.begin() {
                         sum.add();
                         turn.end();
                         added += 1;
                     }
                 }
-                done.store(true, Ordering::Relaxed);
                 added
             });
             let takers: Vec<_> = (0..3)
                 .map(|_| {
                     scope.spawn(|| {
                         let mut added = 0;
-                        while !done.load(Ordering::Relaxed) {
+                        for _ in 0..3_000 {
+                            std::thread::yield_now();
                             let Some(wish) = turn.want() else { continue };
                             assert!(barrier::heavy());
                             if wish.take() {
@@ -184,6 +184,7 @@ mod tests {
                 })
                 .collect();
             let taken: u64 = takers.into_iter().map(|it| it.join().unwrap()).sum();
+            done.store(true, Ordering::Relaxed);
             taken + owner.join().unwrap()
         });
         // SAFETY: nobody else is left.
