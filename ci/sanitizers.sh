@@ -72,6 +72,8 @@ address() {
     # Some unit tests leak what stands for memory that lives for ever.
     ASAN_OPTIONS="$may_fail:detect_leaks=0" run address lib
     run address it testing property property_backends address_reuse failing_inner realloc layouts
+    run address it property property_backends address_reuse failing_inner realloc layouts
+    run address process_pools pools_property
 }
 
 thread() {
@@ -82,6 +84,8 @@ thread() {
     BUILD_STD=-Zbuild-std
     must_catch thread race "ThreadSanitizer: data race"
     run thread lib it testing property property_backends address_reuse failing_inner
+    run thread lib it property property_backends address_reuse failing_inner
+    run thread process_pools pools_property
 }
 
 for sanitizer in ${1:-address thread}; do

@@ -15,7 +15,7 @@ use super::{PoolError, settings};
 pub struct PoolBuilder<T: Send + 'static> {
     name: String,
     factory: Factory<T>,
-    reset: Option<Reset<T>>,
+    reset: Reset<T>,
     weigher: Option<Weigher<T>>,
     retained_max: Option<u64>,
     retained_bytes_max: u64,
@@ -36,7 +36,7 @@ impl<T: Send> PoolBuilder<T> {
         Self {
             name: name.to_owned(),
             factory,
-            reset: None,
+            reset: Reset::new(|_: &mut T| {}),
             weigher: None,
             retained_max: None,
             retained_bytes_max: UNLIMITED,
@@ -50,7 +50,7 @@ impl<T: Send> PoolBuilder<T> {
     ///
     /// If it panics, the object is dropped, and the panic goes on.
     pub fn reset(mut self, reset: impl Fn(&mut T) + Send + Sync + 'static) -> Self {
-        self.reset = Some(Box::new(reset));
+        self.reset = Reset::new(reset);
         self
     }
 

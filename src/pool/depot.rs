@@ -13,7 +13,7 @@ use core::sync::atomic::{AtomicPtr, AtomicU64};
 use crate::ledger::once_ptr::OncePtr;
 use crate::sync::AtomicU32;
 
-use super::pages::{Lot, Pages};
+use super::pages::{Discards, Lot, Pages};
 use super::stack::Stack;
 
 /// Objects that fit into a magazine.
@@ -211,6 +211,7 @@ impl Depot {
 
     /// Returns the arrays of magazines without objects.
     pub(super) fn shrink(&self) {
+        let _to_the_system = Discards::new(&self.arrays);
         let mut arrays = Lot::EMPTY;
         while let Some(magazine) = self.pop_empty() {
             // SAFETY: an array is as good as an empty slot, and this thread's.

@@ -76,15 +76,45 @@ pub struct Pool<T: Send + 'static> {
 }
 
 pub(super) type Factory<T> = Box<dyn Fn() -> Result<T, PoolError> + Send + Sync>;
-pub(super) type Reset<T> = Box<dyn Fn(&mut T) + Send + Sync>;
 pub(super) type Weigher<T> = Box<dyn Fn(&T) -> usize + Send + Sync>;
+
+/// A reset, with the check-in that was compiled for it: called through one pointer,
+/// with the reset inlined.
+pub(super) struct Reset<T: Send + 'static> {
+    function: Box<dyn AnyFunction>,
+    check_in: unsafe fn(&Inner<T>, NonNull<T>),
+}
+
+/// A function of a type that only its check-in knows.
+trait AnyFunction: Send + Sync {}
+
+impl<F: Send + Sync> AnyFunction for F {}
+
+impl<T: Send> Reset<T> {
+    pub(super) fn new<R: Fn(&mut T) + Send + Sync + 'static>(reset: R) -> Self {
+        Self { function: Box::new(reset), check_in: check_in::<T, R> }
+    }
+}
+
+/// Takes an object back, by a reset of type `R`.
+///
+/// # Safety
+///
+/// - As for `objects::check_in`.
+/// - The pool's reset is an `R`.
+unsafe fn check_in<T: Send, R: Fn(&mut T)>(pool: &Inner<T>, object: NonNull<T>) {
+    // SAFETY: of this type (caller), and the pool's as long as the pool is there.
+    let reset = unsafe { &*(&raw const *pool.reset.function).cast::<R>() };
+    // SAFETY: the caller's promise.
+    unsafe { objects::check_in(pool, object, reset) };
+}
 
 pub(crate) struct Inner<T: Send + 'static> {
     store: Store,
     /// After the store, which uses it.
     _table: Table,
     factory: Factory<T>,
-    reset: Option<Reset<T>>,
+    reset: Reset<T>,
     weigher: Option<Weigher<T>>,
     retain_after_panic: bool,
 }
@@ -132,7 +162,7 @@ impl<T: Send> Inner<T> {
         store: Store,
         table: Table,
         factory: Factory<T>,
-        reset: Option<Reset<T>>,
+        reset: Reset<T>,
         weigher: Option<Weigher<T>>,
         retain_after_panic: bool,
     ) -> Self {
@@ -153,11 +183,11 @@ impl<T: Send> Objects for Inner<T> {
         &self.store
     }
 
+    /// A call: inlined, the guard would go through memory wherever one is dropped.
     #[inline(always)]
-    fn reset(&self, object: &mut T) {
-        if let Some(reset) = &self.reset {
-            reset(object);
-        }
+    unsafe fn check_in(&self, object: NonNull<T>) {
+        // SAFETY: the caller's promise; this one came with the reset.
+        unsafe { (self.reset.check_in)(self, object) };
     }
 
     fn weigh(&self, object: &T) -> u64 {

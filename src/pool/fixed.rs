@@ -218,8 +218,9 @@ impl<P: StaticObjects> Objects for StaticCore<P> {
     }
 
     #[inline(always)]
-    fn reset(&self, object: &mut P::Object) {
-        P::reset(object);
+    unsafe fn check_in(&self, object: NonNull<P::Object>) {
+        // SAFETY: the caller's promise.
+        unsafe { objects::check_in(self, object, P::reset) };
     }
 
     fn weigh(&self, object: &P::Object) -> u64 {
@@ -386,7 +387,7 @@ impl<P: StaticObjects> Drop for StaticGuard<P> {
     #[inline(always)]
     fn drop(&mut self) {
         // SAFETY: the guard's, complete, and not used afterwards.
-        unsafe { objects::check_in(P::core(), self.object) };
+        unsafe { P::core().check_in(self.object) };
     }
 }
 

@@ -8,7 +8,7 @@ use core::ptr::NonNull;
 use crate::reclaim::Reclaimer;
 
 use super::dynamic::Inner;
-use super::objects;
+use super::objects::{self, Objects};
 
 /// An object of a [`Pool`](super::Pool); goes back when dropped.
 ///
@@ -74,23 +74,11 @@ impl<T: Send> fmt::Debug for PoolRef<'_, T> {
     }
 }
 
-/// Out of line, with both words in registers: inlined, the guard would go through
-/// memory at every place where one is dropped.
-///
-/// # Safety
-///
-/// - As for `objects::check_in`.
-#[inline(never)]
-unsafe fn check_in<T: Send>(pool: &Inner<T>, object: NonNull<T>) {
-    // SAFETY: the caller's promise.
-    unsafe { objects::check_in(pool, object) };
-}
-
 impl<T: Send> Drop for PoolGuard<'_, T> {
     #[inline(always)]
     fn drop(&mut self) {
         // SAFETY: the guard's, complete, and not used afterwards.
-        unsafe { check_in(self.pool, self.object) };
+        unsafe { self.pool.check_in(self.object) };
     }
 }
 

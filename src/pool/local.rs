@@ -44,10 +44,12 @@ pub struct LocalPool<T> {
     idle: UnsafeCell<Vec<NonNull<T>>>,
     pages: Pages,
     factory: Box<dyn Fn() -> T>,
-    reset: Option<Box<dyn Fn(&mut T)>>,
+    reset: Option<Reset<T>>,
     retained_max: Cell<u64>,
     numbers: Arc<Numbers>,
 }
+
+type Reset<T> = Box<dyn Fn(&mut T)>;
 
 /// What others may see of it.
 struct Numbers {

@@ -25,8 +25,12 @@ pub(crate) trait Objects {
     /// Comes before the first object does.
     fn begin(&self) {}
 
-    /// Runs at check-in.
-    fn reset(&self, object: &mut Self::Object);
+    /// Takes an object back, by `check_in` with the pool's reset.
+    ///
+    /// # Safety
+    ///
+    /// - As for `check_in`.
+    unsafe fn check_in(&self, object: NonNull<Self::Object>);
     /// The bytes that an idle object keeps beyond its slot.
     fn weigh(&self, object: &Self::Object) -> u64;
     /// Whether an object that comes back while its thread panics is used again.
@@ -125,7 +129,7 @@ pub(crate) fn put<O: Objects + ?Sized>(objects: &O, object: O::Object) {
     objects.begin();
     let slot = bring_in::<O>(objects.store().empty_slot(), object);
     // SAFETY: a complete object in a slot of the store, and this thread's.
-    unsafe { check_in(objects, slot) };
+    unsafe { objects.check_in(slot) };
 }
 
 /// Takes an object out for good.
@@ -150,7 +154,11 @@ pub(crate) unsafe fn take_out<O: Objects + ?Sized>(
 ///
 /// - The object is complete, and the caller's, who does not use it afterwards.
 #[inline(always)]
-pub(crate) unsafe fn check_in<O: Objects + ?Sized>(objects: &O, mut object: NonNull<O::Object>) {
+pub(crate) unsafe fn check_in<O: Objects + ?Sized>(
+    objects: &O,
+    mut object: NonNull<O::Object>,
+    reset: impl FnOnce(&mut O::Object),
+) {
     if std::thread::panicking() && !objects.retains_after_panic() {
         // SAFETY: the caller's promise.
         return unsafe { end(objects, object) };
@@ -158,7 +166,7 @@ pub(crate) unsafe fn check_in<O: Objects + ?Sized>(objects: &O, mut object: NonN
     // Ends it if user code panics.
     let end = End { objects, object };
     // SAFETY: complete, and the caller's.
-    objects.reset(unsafe { object.as_mut() });
+    reset(unsafe { object.as_mut() });
     core::mem::forget(end);
     // SAFETY: complete, weighed, and nobody else's.
     if !unsafe { push(objects, object) } {
@@ -233,6 +241,7 @@ fn end_all<O: Objects + ?Sized>(objects: &O, surplus: Surplus<'_>) {
 /// all memory that nothing is in.
 pub(crate) fn shrink<O: Objects + ?Sized>(objects: &O, target_bytes: u64) {
     let store = objects.store();
+    let _to_the_system = store.discards();
     store.gather();
     while target_bytes == 0 || store.idle_bytes() > target_bytes {
         let Some(surplus) = store.take_surplus() else { break };

@@ -10,7 +10,7 @@
 
 use core::alloc::Layout;
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::alloc::{alloc, dealloc};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -66,6 +66,26 @@ pub(super) struct Pages {
     book: Mutex<Book>,
     /// Bytes of all pages.
     bytes: AtomicU64,
+    /// How many want freed pages to leave the process at once.
+    discarding: AtomicU32,
+}
+
+/// Has pages that are freed leave the process at once, whatever the allocator would
+/// keep.
+pub(super) struct Discards<'p>(&'p Pages);
+
+impl<'p> Discards<'p> {
+    pub(super) fn new(pages: &'p Pages) -> Self {
+        // Relaxed, here and below: a page freed meanwhile goes one way or the other.
+        pages.discarding.fetch_add(1, Ordering::Relaxed);
+        Self(pages)
+    }
+}
+
+impl Drop for Discards<'_> {
+    fn drop(&mut self) {
+        self.0.discarding.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 // SAFETY: the pages behind the pointers are used under the lock only.
@@ -196,7 +216,12 @@ impl Lot {
 impl Pages {
     pub(super) const fn new(slot: Layout, page_bytes: usize) -> Self {
         let book = Mutex::new(Book { open: ptr::null_mut(), whole: 0 });
-        Self { shape: Shape::new(slot, page_bytes), book, bytes: AtomicU64::new(0) }
+        Self {
+            shape: Shape::new(slot, page_bytes),
+            book,
+            bytes: AtomicU64::new(0),
+            discarding: AtomicU32::new(0),
+        }
     }
 
     pub(super) const fn shape(&self) -> &Shape {
@@ -296,7 +321,7 @@ impl Pages {
             self.came_home(&mut book, header, before, &mut freed);
         }
         drop(book);
-        self.free(freed, false);
+        self.free(freed);
     }
 
     /// After slots came home to a page of which `before` were there.
@@ -332,12 +357,14 @@ impl Pages {
         }
         book.whole = 0;
         drop(book);
-        self.free(freed, true);
+        let _to_the_system = Discards::new(self);
+        self.free(freed);
     }
 
     /// Frees a list of pages.
-    fn free(&self, mut pages: *mut Page, discard: bool) {
+    fn free(&self, mut pages: *mut Page) {
         let bytes = self.shape.page.size();
+        let discard = self.discarding.load(Ordering::Relaxed) > 0;
         while !pages.is_null() {
             let page = pages;
             // SAFETY: pages of the list are nobody else's any more.

@@ -20,7 +20,7 @@ use heapledger_alloc_sys::barrier;
 
 use super::depot::{Depot, Magazine};
 use super::hands::{EmptySlot, Surplus};
-use super::pages::{Lot, Pages};
+use super::pages::{Discards, Lot, Pages};
 use super::shard::{Found, Loot, Put, Shard};
 use super::terms::{Terms, UNLIMITED, Weights, share_bytes};
 
@@ -390,6 +390,11 @@ impl Store {
         }
     }
 
+    /// Until it is dropped, pages that are freed leave the process at once.
+    pub(super) fn discards(&self) -> Discards<'_> {
+        Discards::new(&self.pages)
+    }
+
     /// Returns the memory that nothing is in.
     pub(super) fn shrink(&self) {
         self.depot.shrink();
@@ -461,7 +466,7 @@ impl Store {
 
     /// The sum of a number over all shards.
     pub(super) fn sum(&self, number: impl Fn(&Shard) -> u64) -> u64 {
-        self.used_shards().map(|shard| number(shard)).fold(0, u64::wrapping_add)
+        self.used_shards().map(number).fold(0, u64::wrapping_add)
     }
 
     /// Every shard that can have been used, the shared one last.

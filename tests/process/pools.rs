@@ -156,18 +156,20 @@ struct Flagged {
     is_out: AtomicBool,
 }
 
+static ENDED: AtomicUsize = AtomicUsize::new(0);
+
+impl Drop for Flagged {
+    fn drop(&mut self) {
+        assert!(!*self.is_out.get_mut(), "dropped while it is out");
+        ENDED.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 fn magazines_go_round_a_million_times() {
     const THREADS: usize = 8;
     /// More than a thread keeps: each round goes through the depot.
     const OUT: usize = 200;
     const ROUNDS: usize = 1000;
-    static ENDED: AtomicUsize = AtomicUsize::new(0);
-    impl Drop for Flagged {
-        fn drop(&mut self) {
-            assert!(!*self.is_out.get_mut(), "dropped while it is out");
-            ENDED.fetch_add(1, Ordering::Relaxed);
-        }
-    }
     let make = || Flagged { is_out: AtomicBool::new(false) };
     let pool = Pool::builder("round", make).retained_unlimited().build().unwrap();
     let done = AtomicBool::new(false);

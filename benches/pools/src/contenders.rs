@@ -21,6 +21,8 @@ pub fn reset(object: &mut Object) {
 /// Something that gives objects; dropping the guard gives one back.
 pub trait Contender: Sync {
     const NAME: &str;
+    /// Whether its guards go to other threads.
+    const IS_SEND: bool = true;
     type Guard<'a>: DerefMut<Target = Object>
     where
         Self: 'a;
@@ -127,6 +129,7 @@ impl Drop for ShardedGuard<'_> {
 
 impl Contender for ShardedSlab {
     const NAME: &str = "sharded-slab";
+    const IS_SEND: bool = false;
     type Guard<'a> = ShardedGuard<'a>;
 
     fn new() -> Self {
