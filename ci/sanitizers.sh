@@ -73,7 +73,9 @@ address() {
     ASAN_OPTIONS="$may_fail:detect_leaks=0" run address lib
     run address it testing property property_backends address_reuse failing_inner realloc layouts
     run address it property property_backends address_reuse failing_inner realloc layouts
-    run address process_pools pools_property
+    run address pools_property
+    # A forgotten guard's memory is never freed: that is what it tests.
+    ASAN_OPTIONS="$may_fail:detect_leaks=0" run address process_pools
 }
 
 thread() {
