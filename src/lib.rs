@@ -193,7 +193,6 @@ pub use {
 #[doc(hidden)]
 pub use pool::{StaticCore, StaticObjects, StaticShards, static_reset, static_weight};
 
-
 #[doc = include_str!("../docs/GUARANTEES.md")]
 pub mod guarantees {}
 
