@@ -63,7 +63,6 @@ mod measure;
 mod os;
 #[cfg(not(loom))]
 mod overhead;
-#[cfg(not(loom))]
 mod pool;
 #[cfg(not(loom))]
 mod reclaim;
@@ -124,15 +123,6 @@ pub use testing::inject;
 pub use cache::{BoundedCache, CacheBuilder, CacheError, Cause, WeakCache, WeakCacheBuilder};
 
 #[cfg(not(loom))]
-pub use {
-    pool::PoolError,
-    reclaim::{
-        CacheStatistics, PoolKind, PoolStatistics, Reclaimer, ReclaimerStatistics, WAIT_BUCKETS,
-        WaitStatistics, caches, pools, reclaimers, register, register_static, shrink_idle,
-    },
-};
-
-#[cfg(not(loom))]
 pub use heapledger_alloc_sys::{Capabilities, SizeClass, Statistics};
 
 #[cfg(all(feature = "crossbeam", not(loom)))]
@@ -190,6 +180,23 @@ pub mod __private {
 /// ```
 #[cfg(all(feature = "macros", feature = "testing", not(loom)))]
 pub use heapledger_macros::test;
+
+#[cfg(not(loom))]
+pub use {
+    pool::{
+        LocalGuard, LocalPool, Pool, PoolBuilder, PoolError, PoolGuard, PoolRef, StaticGuard,
+        StaticPool, default_retained_max,
+    },
+    reclaim::{
+        CacheStatistics, PoolKind, PoolStatistics, Reclaimer, ReclaimerStatistics, WAIT_BUCKETS,
+        WaitStatistics, caches, pools, reclaimers, register, register_static, shrink_idle,
+    },
+};
+
+// What `pool!` writes names these.
+#[cfg(not(loom))]
+#[doc(hidden)]
+pub use pool::{StaticCore, StaticObjects, StaticShards, static_reset, static_weight};
 
 #[doc = include_str!("../docs/GUARANTEES.md")]
 pub mod guarantees {}

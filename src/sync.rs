@@ -21,6 +21,8 @@ mod real {
         AtomicPtr, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
     };
 
+    pub(crate) use heapledger_alloc_sys::barrier::light as light_barrier;
+
     /// A total that one thread adds to, by `bump`, and all may read.
     pub(crate) type Counter = AtomicU64;
 

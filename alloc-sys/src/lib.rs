@@ -31,6 +31,7 @@ mod system;
 mod wrapped;
 
 pub mod atfork;
+pub mod barrier;
 pub mod os_pages;
 pub mod os_thread;
 pub mod thread_exit;

@@ -34,6 +34,20 @@ pub unsafe fn unmap(pages: *mut u8, bytes: usize) {
     unsafe { platform::unmap(pages, bytes) }
 }
 
+/// Gives the physical memory of whole pages back; they stay mapped and usable, and
+/// hold nothing of what was in them.
+///
+/// For memory of any allocator, before it is freed: what is freed may stay resident
+/// for a while, what was given back does not. Parts of pages at both ends stay.
+///
+/// # Safety
+///
+/// - Nothing in `start..start + bytes` is needed any more, and nobody else uses it.
+pub unsafe fn discard(start: *mut u8, bytes: usize) {
+    // SAFETY: the caller's promise is the callee's.
+    unsafe { platform::discard(start, bytes) }
+}
+
 /// Bytes in a page of the operating system.
 pub fn page_size() -> usize {
     platform::page_size()

@@ -53,7 +53,12 @@ pub(crate) struct Local {
     looked_at_bytes: Cell<u64>,
     /// Scopes of short-lived tags that are open, one inside the other.
     depth: Cell<u32>,
+    /// The slot of the thread's own shard; `NO_NUMBER` without one.
+    number: Cell<u32>,
 }
+
+/// No thread's number.
+const NO_NUMBER: u32 = u32::MAX;
 
 thread_local! {
     static LOCAL: Local = const {
@@ -67,6 +72,7 @@ thread_local! {
             interval_bytes: Cell::new(0),
             looked_at_bytes: Cell::new(0),
             depth: Cell::new(0),
+            number: Cell::new(NO_NUMBER),
         }
     };
 }
@@ -149,6 +155,13 @@ impl Local {
     pub(crate) fn any_shard(&self) -> &'static Shard {
         // SAFETY: always a shard, and shards live for ever.
         unsafe { &*self.shard.get() }
+    }
+
+    /// The thread's number: its own until it ends, the next thread's after that.
+    /// `u32::MAX` for a thread without a shard. Works without the allocator, too.
+    #[inline(always)]
+    pub(crate) fn number(&self) -> u32 {
+        self.number.get()
     }
 
     #[inline(always)]
@@ -266,6 +279,7 @@ impl Local {
             if let Some(shard) = registry::claim() {
                 exit::expect(shard);
                 self.shard.set(shard);
+                self.number.set(shard.slot() as u32);
                 self.state.set(State::Registered);
             }
         }
@@ -280,6 +294,7 @@ impl Local {
         if !self.observer.get().is_none() {
             self.observe(ObserverId::NONE);
         }
+        self.number.set(NO_NUMBER);
         // In this order, for a signal handler that comes in between: fuel without
         // a shard must never be seen, and from the first store on nothing refuels.
         self.state.set(State::Shared);

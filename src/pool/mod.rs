@@ -3,7 +3,56 @@
 //! Ordinary world. Every pool is a tag of its own, `pool/<name>`, and answers
 //! `reclaim`. No pool holds a lock, or anything borrowed, while user code runs
 //! (factory, reset, weigher, `Drop`).
+//!
+//! From the bottom: `stack` and `turn` are the lock-free parts (modelled in
+//! `src/tests`), `pages` gives slots, `depot` keeps magazines, `shard` is a thread's
+//! part, `store` puts them together without knowing what an object is, `objects`
+//! runs user code, and `dynamic`, `fixed` and `local` are the pools that programs
+//! see.
 
+#[cfg(not(loom))]
+mod builder;
+#[cfg(not(loom))]
+mod depot;
+#[cfg(not(loom))]
+mod dynamic;
+#[cfg(not(loom))]
 mod error;
+#[cfg(not(loom))]
+mod fixed;
+#[cfg(not(loom))]
+mod guard;
+#[cfg(not(loom))]
+mod hands;
+#[cfg(not(loom))]
+mod local;
+#[cfg(not(loom))]
+mod objects;
+#[cfg(not(loom))]
+mod pages;
+#[cfg(not(loom))]
+mod settings;
+#[cfg(not(loom))]
+mod shard;
+pub(crate) mod stack;
+#[cfg(not(loom))]
+mod statistics;
+#[cfg(not(loom))]
+mod store;
+#[cfg(not(loom))]
+mod terms;
+pub(crate) mod turn;
 
-pub use error::PoolError;
+#[cfg(not(loom))]
+pub use {
+    builder::PoolBuilder,
+    dynamic::Pool,
+    error::PoolError,
+    fixed::{
+        StaticCore, StaticGuard, StaticObjects, StaticPool, StaticShards, static_reset,
+        static_weight,
+    },
+    guard::{PoolGuard, PoolRef},
+    local::{LocalGuard, LocalPool},
+    settings::default_retained_max,
+};

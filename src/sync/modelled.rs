@@ -110,6 +110,19 @@ pub(crate) fn fence(order: Ordering) {
     }
 }
 
+/// The cheap half of the barrier that a `heavy_barrier` on the other side makes
+/// whole: for the model both are fences.
+#[track_caller]
+pub(crate) fn light_barrier() {
+    fence(Ordering::SeqCst);
+}
+
+/// The other half.
+#[track_caller]
+pub(crate) fn heavy_barrier() {
+    fence(Ordering::SeqCst);
+}
+
 /// One integer type: the operations that the ledger uses.
 macro_rules! integer {
     ($name:ident, $value:ty) => {

@@ -27,7 +27,7 @@ pub(super) enum Preemptions {
 }
 
 /// The sources that mutants change.
-const SOURCES: [(&str, &str); 13] = [
+const SOURCES: [(&str, &str); 15] = [
     ("ledger/cell.rs", include_str!("../ledger/cell.rs")),
     ("ledger/lease.rs", include_str!("../ledger/lease.rs")),
     ("ledger/leases.rs", include_str!("../ledger/leases.rs")),
@@ -41,6 +41,8 @@ const SOURCES: [(&str, &str); 13] = [
     ("ledger/tag_map.rs", include_str!("../ledger/tag_map.rs")),
     ("ledger/tag_table.rs", include_str!("../ledger/tag_table.rs")),
     ("ledger/tenure.rs", include_str!("../ledger/tenure.rs")),
+    ("pool/stack.rs", include_str!("../pool/stack.rs")),
+    ("pool/turn.rs", include_str!("../pool/turn.rs")),
 ];
 
 /// Explores the shipped code.

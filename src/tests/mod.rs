@@ -17,6 +17,10 @@ mod loom_leases;
 #[cfg(loom)]
 mod loom_once_ptr;
 #[cfg(loom)]
+mod loom_pool_stack;
+#[cfg(loom)]
+mod loom_pool_turn;
+#[cfg(loom)]
 mod loom_roster;
 #[cfg(loom)]
 mod loom_slots;

@@ -26,6 +26,8 @@ pub(super) unsafe fn unmap(pages: *mut u8, bytes: usize) {
     }
 }
 
+pub(super) unsafe fn discard(_start: *mut u8, _bytes: usize) {}
+
 pub(super) fn page_size() -> usize {
     PAGE_BYTES
 }

@@ -55,6 +55,19 @@ pub(super) unsafe fn unmap(pages: *mut u8, bytes: usize) {
     unsafe { libc::munmap(pages.cast::<c_void>(), bytes) };
 }
 
+pub(super) unsafe fn discard(start: *mut u8, bytes: usize) {
+    let page = page_size();
+    let skipped = start.align_offset(page);
+    let whole = bytes.saturating_sub(skipped) & !page.wrapping_sub(1);
+    if whole > 0 {
+        // SAFETY: whole pages inside the range, which nobody needs (caller). Where
+        // the advice is not taken, nothing changes.
+        unsafe {
+            libc::madvise(start.wrapping_add(skipped).cast::<c_void>(), whole, libc::MADV_DONTNEED)
+        };
+    }
+}
+
 pub(super) fn page_size() -> usize {
     // SAFETY: the function has no precondition.
     let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };

@@ -1,0 +1,42 @@
+//! The job that pools are for: buffers of 64 KiB, of which little is touched.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+const BYTES: usize = 64 << 10;
+const ROUNDS: usize = 5_000;
+
+heapledger::pool! {
+    static BUFFERS: Vec<u8> = Vec::with_capacity(BYTES), reset = Vec::clear;
+}
+
+fn time(mut body: impl FnMut()) -> f64 {
+    let begin = Instant::now();
+    (0..ROUNDS).for_each(|_| body());
+    begin.elapsed().as_nanos() as f64 / ROUNDS as f64
+}
+
+fn touch(buffer: &mut Vec<u8>) {
+    buffer.extend_from_slice(black_box(&[1; 256]));
+    black_box(buffer);
+}
+
+pub fn median(times: &[f64]) -> f64 {
+    let mut sorted = times.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// Nanoseconds for a fresh buffer, one of a pool, and one of a static pool: medians.
+pub fn measure(rounds: usize) -> [f64; 3] {
+    let make = || Vec::<u8>::with_capacity(BYTES);
+    let pool =
+        heapledger::Pool::builder("buffers", make).reset(Vec::clear).build().expect("a pool");
+    let mut times = [const { Vec::new() }; 3];
+    for _ in 0..rounds {
+        times[0].push(time(|| touch(&mut black_box(make()))));
+        times[1].push(time(|| touch(&mut pool.acquire())));
+        times[2].push(time(|| touch(&mut BUFFERS.acquire())));
+    }
+    times.map(|times| median(&times))
+}

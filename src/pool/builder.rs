@@ -1,0 +1,170 @@
+//! How a pool is made.
+
+use core::alloc::Layout;
+use core::fmt;
+
+use crate::reclaim;
+
+use super::dynamic::{Factory, Inner, Pool, Reset, Table, Weigher};
+use super::store::{Limits, Store};
+use super::terms::UNLIMITED;
+use super::{PoolError, settings};
+
+/// Describes a [`Pool`]; made by [`Pool::builder`].
+#[must_use = "`build` makes the pool"]
+pub struct PoolBuilder<T: Send + 'static> {
+    name: String,
+    factory: Factory<T>,
+    reset: Reset<T>,
+    weigher: Option<Weigher<T>>,
+    retained_max: Option<u64>,
+    retained_bytes_max: u64,
+    prefill: Prefill,
+    retain_after_panic: bool,
+    slot_align: usize,
+}
+
+#[derive(Clone, Copy)]
+enum Prefill {
+    Objects(u64),
+    /// Of what may be retained.
+    Fraction(f64),
+}
+
+impl<T: Send> PoolBuilder<T> {
+    pub(super) fn new(name: &str, factory: Factory<T>) -> Self {
+        Self {
+            name: name.to_owned(),
+            factory,
+            reset: Reset::new(|_: &mut T| {}),
+            weigher: None,
+            retained_max: None,
+            retained_bytes_max: UNLIMITED,
+            prefill: Prefill::Objects(0),
+            retain_after_panic: false,
+            slot_align: 1,
+        }
+    }
+
+    /// Runs when an object comes back, before it is ready again.
+    ///
+    /// If it panics, the object is dropped, and the panic goes on.
+    pub fn reset(mut self, reset: impl Fn(&mut T) + Send + Sync + 'static) -> Self {
+        self.reset = Reset::new(reset);
+        self
+    }
+
+    /// Keeps at most so many objects ready; what comes back beyond that is dropped.
+    ///
+    /// The limit is shared out: half of it to the threads, the rest to what nobody
+    /// keeps. A thread that comes late makes the others' shares smaller when they
+    /// next come by the depot; until then a few more may be ready.
+    ///
+    /// By default [`default_retained_max`](crate::default_retained_max).
+    pub fn retained_max(mut self, objects: usize) -> Self {
+        self.retained_max = Some(objects as u64);
+        self
+    }
+
+    /// Keeps objects ready without a limit on their number.
+    pub fn retained_unlimited(mut self) -> Self {
+        self.retained_max = Some(UNLIMITED);
+        self
+    }
+
+    /// Keeps objects ready only as long as they own at most so many bytes.
+    ///
+    /// `weigher` says how many bytes an idle object owns beyond its own size; it
+    /// runs when an object comes back, after the reset. A single object that is
+    /// heavier than the limit is dropped.
+    pub fn retained_bytes_max(
+        mut self,
+        bytes: usize,
+        weigher: impl Fn(&T) -> usize + Send + Sync + 'static,
+    ) -> Self {
+        self.retained_bytes_max = bytes as u64;
+        self.weigher = Some(Box::new(weigher));
+        self
+    }
+
+    /// Makes so many objects at once.
+    pub fn prefill(mut self, objects: usize) -> Self {
+        self.prefill = Prefill::Objects(objects as u64);
+        self
+    }
+
+    /// Makes this fraction of `retained_max` at once: 0 to 1.
+    pub fn prefill_fraction(mut self, fraction: f64) -> Self {
+        self.prefill = Prefill::Fraction(fraction);
+        self
+    }
+
+    /// Keeps objects that come back while their thread panics.
+    ///
+    /// Otherwise they are dropped, as nobody knows in which state they are.
+    pub fn retain_after_panic(mut self, retain: bool) -> Self {
+        self.retain_after_panic = retain;
+        self
+    }
+
+    /// Aligns every object to so many bytes: 64 keeps small objects of different
+    /// threads out of each other's cache lines.
+    ///
+    /// # Panics
+    ///
+    /// If it is not a power of two, or above 16 KiB.
+    pub fn slot_align(mut self, bytes: usize) -> Self {
+        assert!(
+            bytes.is_power_of_two() && bytes <= 16 << 10,
+            "slots are aligned to a power of two up to 16384 bytes"
+        );
+        self.slot_align = bytes;
+        self
+    }
+
+    /// Makes the pool.
+    ///
+    /// # Errors
+    ///
+    /// - [`PoolError::Name`] if `pool/<name>` cannot be a tag's name.
+    /// - [`PoolError::Setting`] if the environment's default is needed and malformed.
+    /// - [`PoolError::Create`] if the factory fails to fill it.
+    ///
+    /// # Panics
+    ///
+    /// If the factory does, filling it.
+    pub fn build(self) -> Result<Pool<T>, PoolError> {
+        let tag = reclaim::tag_below("pool", &self.name)?;
+        let retained_max = match self.retained_max {
+            Some(objects) => objects,
+            None => settings::default_retained_max()?,
+        };
+        let limits = Limits { retained_max, retained_bytes_max: self.retained_bytes_max };
+        let table = Table::new();
+        let object = Layout::new::<T>();
+        let store =
+            Store::new(table.shards(), tag, object, self.slot_align, self.weigher.is_some());
+        store.limit(limits);
+        let inner = Inner::new(
+            store,
+            table,
+            self.factory,
+            self.reset,
+            self.weigher,
+            self.retain_after_panic,
+        );
+        let pool = Pool::from_inner(inner);
+        pool.prefill(match self.prefill {
+            Prefill::Objects(objects) => objects,
+            Prefill::Fraction(of) if retained_max == UNLIMITED => of.max(0.0) as u64,
+            Prefill::Fraction(of) => (retained_max as f64 * of.clamp(0.0, 1.0)) as u64,
+        })?;
+        Ok(pool)
+    }
+}
+
+impl<T: Send> fmt::Debug for PoolBuilder<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PoolBuilder").field("name", &self.name).finish_non_exhaustive()
+    }
+}

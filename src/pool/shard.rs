@@ -1,0 +1,402 @@
+//! A thread's part of a pool: the objects and slots it has to itself.
+//!
+//! Two magazines, as Bonwick's: objects come and go through `loaded`; `previous`
+//! keeps a thread that works at a magazine's edge away from the depot. Before both,
+//! one object in `hot`. A shard belongs to a thread number and is inherited with it,
+//! so nothing has to be done at thread exit.
+//!
+//! Invariants: whoever has the turn (in the shared shard: the lock) writes; counts
+//! are read by all, a little late. `limit > 0` ⇒ `loaded` has an array, and takes so
+//! many objects. Zeroed memory is a valid shard.
+
+use core::ptr::{self, NonNull};
+use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64};
+
+use super::depot::{Depot, Magazine};
+use super::pages::Lot;
+use super::terms::{Terms, Weights};
+use super::turn::Turn;
+
+/// Empty slots that a thread keeps; what is more goes home.
+const SPARE_MAX: u32 = 128;
+
+/// A thread's part of a pool: one cache line for the fast paths, one for the slow.
+#[repr(C, align(128))]
+pub(super) struct Shard {
+    pub(super) turn: Turn,
+    /// Acquisitions that an object was ready for.
+    hits: AtomicU64,
+    hot: AtomicPtr<u8>,
+    loaded: Held,
+    previous: Held,
+    /// Objects that the loaded magazine takes.
+    limit: AtomicU32,
+    /// The weight of the objects ready here.
+    idle_bytes: AtomicU64,
+    spare: AtomicPtr<u8>,
+    fresh: AtomicPtr<u8>,
+    fresh_end: AtomicPtr<u8>,
+    spare_len: AtomicU32,
+    /// Objects that came into the pool, and that left it, on this thread.
+    created: AtomicU64,
+    dropped: AtomicU64,
+    /// Acquisitions that no object was ready for.
+    misses: AtomicU64,
+}
+
+/// A magazine in a shard; none if `slots` is null.
+struct Held {
+    slots: AtomicPtr<*mut u8>,
+    len: AtomicU32,
+    number: AtomicU32,
+}
+
+/// What a search came to.
+pub(super) enum Found {
+    /// An object.
+    Object(NonNull<u8>),
+    /// A slot to make one in.
+    Slot(NonNull<u8>),
+    Nothing,
+}
+
+/// What a release came to.
+pub(super) enum Put {
+    Done,
+    /// Once more, with an empty magazine.
+    NeedsMagazine,
+    /// The object is in, and these are too many.
+    TooMany(Magazine),
+    /// The object is one too many.
+    Refused,
+}
+
+/// All that a shard had.
+pub(super) struct Loot {
+    pub(super) hot: Option<NonNull<u8>>,
+    pub(super) magazines: [Option<Magazine>; 2],
+    pub(super) slots: Lot,
+}
+
+impl Held {
+    const fn new() -> Self {
+        let slots = AtomicPtr::new(ptr::null_mut());
+        Self { slots, len: AtomicU32::new(0), number: AtomicU32::new(0) }
+    }
+
+    fn is_none(&self) -> bool {
+        self.slots.load(Relaxed).is_null()
+    }
+
+    fn take(&self) -> Option<Magazine> {
+        let slots = NonNull::new(self.slots.swap(ptr::null_mut(), Relaxed))?;
+        let len = self.len.swap(0, Relaxed);
+        Some(Magazine { number: self.number.load(Relaxed), len, slots })
+    }
+
+    fn set(&self, magazine: Option<Magazine>) -> Option<Magazine> {
+        let before = self.take();
+        if let Some(magazine) = magazine {
+            self.slots.store(magazine.slots.as_ptr(), Relaxed);
+            self.len.store(magazine.len, Relaxed);
+            self.number.store(magazine.number, Relaxed);
+        }
+        before
+    }
+}
+
+/// Adds to a number that nobody else writes now.
+#[inline(always)]
+fn add(number: &AtomicU64, by: u64) {
+    number.store(number.load(Relaxed).wrapping_add(by), Relaxed);
+}
+
+#[inline(always)]
+fn subtract(number: &AtomicU64, by: u64) {
+    number.store(number.load(Relaxed).wrapping_sub(by), Relaxed);
+}
+
+/// With the turn. Relaxed throughout: the turn hands over what the fields hold, and
+/// other readers take them for numbers.
+impl Shard {
+    pub(super) const fn new() -> Self {
+        Self {
+            turn: Turn::new(),
+            hits: AtomicU64::new(0),
+            hot: AtomicPtr::new(ptr::null_mut()),
+            loaded: Held::new(),
+            previous: Held::new(),
+            limit: AtomicU32::new(0),
+            idle_bytes: AtomicU64::new(0),
+            spare: AtomicPtr::new(ptr::null_mut()),
+            fresh: AtomicPtr::new(ptr::null_mut()),
+            fresh_end: AtomicPtr::new(ptr::null_mut()),
+            spare_len: AtomicU32::new(0),
+            created: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+        }
+    }
+
+    /// Takes the object that is nearest; counts a hit. For shards without weights.
+    #[inline(always)]
+    pub(super) fn pop(&self) -> Option<NonNull<u8>> {
+        let hot = self.hot.load(Relaxed);
+        let slot = match NonNull::new(hot) {
+            Some(slot) => {
+                self.hot.store(ptr::null_mut(), Relaxed);
+                slot
+            }
+            None => {
+                let len = self.loaded.len.load(Relaxed).checked_sub(1)?;
+                // SAFETY: below the length of the loaded magazine.
+                let slot = unsafe { *self.loaded.slots.load(Relaxed).add(len as usize) };
+                self.loaded.len.store(len, Relaxed);
+                // SAFETY: magazines hold slots, never null.
+                unsafe { NonNull::new_unchecked(slot) }
+            }
+        };
+        add(&self.hits, 1);
+        Some(slot)
+    }
+
+    /// As `pop`, with weights.
+    pub(super) fn pop_weighed(&self, weights: Weights) -> Option<NonNull<u8>> {
+        let slot = self.pop()?;
+        subtract(&self.idle_bytes, weights.of(slot));
+        Some(slot)
+    }
+
+    /// Puts an object where it is nearest; false if there is no room. For shards
+    /// without weights.
+    #[inline(always)]
+    pub(super) fn push(&self, slot: NonNull<u8>) -> bool {
+        if self.hot.load(Relaxed).is_null() {
+            self.hot.store(slot.as_ptr(), Relaxed);
+            return true;
+        }
+        let len = self.loaded.len.load(Relaxed);
+        if len >= self.limit.load(Relaxed) {
+            return false;
+        }
+        // SAFETY: below the capacity of the loaded magazine (`limit`).
+        unsafe { *self.loaded.slots.load(Relaxed).add(len as usize) = slot.as_ptr() };
+        self.loaded.len.store(len + 1, Relaxed);
+        true
+    }
+
+    /// As `push`, with weights; false also if the thread's share has no room.
+    pub(super) fn push_weighed(&self, slot: NonNull<u8>, weights: Weights, share: u64) -> bool {
+        let weight = weights.of(slot);
+        let fits = self.idle_bytes.load(Relaxed).saturating_add(weight) <= share;
+        let is_in = fits && self.push(slot);
+        if is_in {
+            add(&self.idle_bytes, weight);
+        }
+        is_in
+    }
+
+    /// Finds an object anywhere, or a slot to make one in.
+    pub(super) fn find(&self, depot: &Depot, terms: &Terms, slot_bytes: usize) -> Found {
+        if self.loaded.len.load(Relaxed) == 0 && self.hot.load(Relaxed).is_null() {
+            if self.previous.len.load(Relaxed) > 0 {
+                let previous = self.previous.take();
+                self.previous.set(self.loaded.set(previous));
+            } else {
+                let mut bytes = 0;
+                let weigh = |magazine: &Magazine| {
+                    bytes = terms.weights.of_all(magazine);
+                    bytes
+                };
+                if let Some(full) = depot.pop_full(weigh) {
+                    add(&self.idle_bytes, bytes);
+                    if let Some(empty) = self.loaded.set(Some(full)) {
+                        depot.push(empty);
+                    }
+                }
+            }
+            self.set_limit(terms);
+        }
+        match self.pop_weighed(terms.weights) {
+            Some(object) => Found::Object(object),
+            None => self.spare_slot(slot_bytes).map_or(Found::Nothing, Found::Slot),
+        }
+    }
+
+    /// Puts an object anywhere the terms allow; `empty` is used if it is needed.
+    pub(super) fn put(
+        &self,
+        slot: NonNull<u8>,
+        depot: &Depot,
+        terms: &Terms,
+        empty: &mut Option<Magazine>,
+    ) -> Put {
+        if terms.retains_nothing() {
+            return Put::Refused;
+        }
+        self.set_limit(terms);
+        let weight = terms.weights.of(slot);
+        let is_nearer = || self.push_weighed(slot, terms.weights, terms.share_bytes);
+        let is_small = terms.magazine > 0 && weight <= terms.share_bytes;
+        if is_nearer() {
+            return Put::Done;
+        }
+        let is_light = self.idle_bytes.load(Relaxed).saturating_add(weight) <= terms.share_bytes;
+        if is_small && is_light && !self.previous.is_none() && self.previous.len.load(Relaxed) == 0
+        {
+            let previous = self.previous.take();
+            self.previous.set(self.loaded.set(previous));
+            self.set_limit(terms);
+            if is_nearer() {
+                return Put::Done;
+            }
+        }
+        let Some(mut fresh) = empty.take().or_else(|| depot.pop_empty()) else {
+            return Put::NeedsMagazine;
+        };
+        fresh.push(slot);
+        if !is_small {
+            // Alone into the depot: too heavy, or too few are retained to share.
+            if depot.reserve(1, weight, terms.depot_max, terms.depot_bytes_max) {
+                depot.push(fresh);
+                return Put::Done;
+            }
+            fresh.pop();
+            depot.push(fresh);
+            return Put::Refused;
+        }
+        let full = self.previous.set(self.loaded.set(Some(fresh)));
+        self.set_limit(terms);
+        add(&self.idle_bytes, weight);
+        let Some(full) = full else { return Put::Done };
+        let bytes = terms.weights.of_all(&full);
+        subtract(&self.idle_bytes, bytes);
+        if !depot.reserve(full.len.into(), bytes, terms.depot_max, terms.depot_bytes_max) {
+            return Put::TooMany(full);
+        }
+        depot.push(full);
+        Put::Done
+    }
+
+    fn set_limit(&self, terms: &Terms) {
+        let magazine = if self.loaded.is_none() { 0 } else { terms.magazine };
+        self.limit.store(magazine, Relaxed);
+    }
+
+    /// A slot to make an object in.
+    pub(super) fn spare_slot(&self, slot_bytes: usize) -> Option<NonNull<u8>> {
+        let mut lot = self.take_slots();
+        let slot = lot.pop(slot_bytes);
+        self.set_slots(lot);
+        slot
+    }
+
+    fn take_slots(&self) -> Lot {
+        // SAFETY: these four are always the parts of one lot.
+        unsafe {
+            Lot::from_parts(
+                self.spare.load(Relaxed),
+                self.spare_len.load(Relaxed),
+                self.fresh.load(Relaxed),
+                self.fresh_end.load(Relaxed),
+            )
+        }
+    }
+
+    fn set_slots(&self, lot: Lot) {
+        let (chain, chain_len, fresh, fresh_end) = lot.into_parts();
+        self.spare.store(chain, Relaxed);
+        self.spare_len.store(chain_len, Relaxed);
+        self.fresh.store(fresh, Relaxed);
+        self.fresh_end.store(fresh_end, Relaxed);
+    }
+
+    /// Takes slots in; returns those that it had before.
+    pub(super) fn stock(&self, lot: Lot) -> Lot {
+        let before = self.take_slots();
+        self.set_slots(lot);
+        before
+    }
+
+    /// Takes an empty slot in; returns those that are too many.
+    ///
+    /// # Safety
+    ///
+    /// - The slot holds no object and is the caller's.
+    pub(super) unsafe fn put_slot(&self, slot: NonNull<u8>) -> Lot {
+        let mut lot = self.take_slots();
+        // SAFETY: the caller's promise.
+        unsafe { lot.push(slot) };
+        let too_many = if lot.chain_len() > SPARE_MAX { lot.take_chain() } else { Lot::EMPTY };
+        self.set_slots(lot);
+        too_many
+    }
+
+    /// Takes everything out.
+    pub(super) fn loot(&self) -> Loot {
+        self.limit.store(0, Relaxed);
+        self.idle_bytes.store(0, Relaxed);
+        Loot {
+            hot: NonNull::new(self.hot.swap(ptr::null_mut(), Relaxed)),
+            magazines: [self.loaded.take(), self.previous.take()],
+            slots: self.stock(Lot::EMPTY),
+        }
+    }
+}
+
+/// Numbers, without the turn: a little late while the shard is in use.
+impl Shard {
+    /// Counts an object that came in; by the number's thread, or with the lock.
+    pub(super) fn count_created(&self) {
+        add(&self.created, 1);
+    }
+
+    /// Counts an object that left; by the number's thread, or with the lock.
+    pub(super) fn count_dropped(&self) {
+        add(&self.dropped, 1);
+    }
+
+    /// Counts an acquisition that no object was ready for; likewise.
+    pub(super) fn count_miss(&self) {
+        add(&self.misses, 1);
+    }
+
+    pub(super) fn misses(&self) -> u64 {
+        self.misses.load(Relaxed)
+    }
+
+    pub(super) fn hits(&self) -> u64 {
+        self.hits.load(Relaxed)
+    }
+
+    pub(super) fn created(&self) -> u64 {
+        self.created.load(Relaxed)
+    }
+
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped.load(Relaxed)
+    }
+
+    /// Objects ready.
+    pub(super) fn ready(&self) -> u64 {
+        let in_magazines = self.loaded.len.load(Relaxed) + self.previous.len.load(Relaxed);
+        u64::from(in_magazines) + u64::from(!self.hot.load(Relaxed).is_null())
+    }
+
+    /// Their weight.
+    pub(super) fn idle_bytes(&self) -> u64 {
+        self.idle_bytes.load(Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fast_paths_touch_one_line() {
+        assert_eq!(size_of::<Shard>(), 128);
+        assert!(core::mem::offset_of!(Shard, idle_bytes) <= 64);
+    }
+}

@@ -1,0 +1,477 @@
+//! The untyped part of a pool: shards, depot and pages, and who may use them when.
+//!
+//! Slots with objects go in and come out here; what an object is, and everything
+//! that runs user code, is above. Nothing here runs user code or keeps a lock or a
+//! turn across a call of the allocator.
+
+use core::alloc::Layout;
+use core::ptr::NonNull;
+use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicU32, AtomicU64};
+use std::alloc::handle_alloc_error;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use crate::alloc::local::local;
+use crate::ledger::registry;
+use crate::reclaim;
+use crate::scope::Tag;
+
+use heapledger_alloc_sys::barrier;
+
+use super::depot::{Depot, Magazine};
+use super::hands::{EmptySlot, Surplus};
+use super::pages::{Discards, Lot, Pages};
+use super::shard::{Found, Loot, Put, Shard};
+use super::terms::{Terms, UNLIMITED, Weights, share_bytes};
+
+/// Threads with a shard of their own; further ones share one.
+pub(super) const SHARDS: usize = 1024;
+const PAGE_BYTES: usize = 64 << 10;
+
+/// How much a pool keeps ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Limits {
+    pub(super) retained_max: u64,
+    pub(super) retained_bytes_max: u64,
+}
+
+/// Where a pool's shards are.
+#[derive(Clone, Copy)]
+pub(super) struct Shards {
+    first: NonNull<Shard>,
+    len: usize,
+}
+
+// SAFETY: a place; what is there has its own rules.
+unsafe impl Send for Shards {}
+// SAFETY: as above.
+unsafe impl Sync for Shards {}
+
+impl Shards {
+    pub(super) const fn new(shards: &'static [Shard]) -> Self {
+        // SAFETY: a reference is not null.
+        let first = unsafe { NonNull::new_unchecked(shards.as_ptr().cast_mut()) };
+        Self { first, len: shards.len() }
+    }
+
+    /// # Safety
+    ///
+    /// - `first` is the address of so many shards, which live as long as this and
+    ///   its copies are used.
+    pub(super) const unsafe fn from_raw(first: NonNull<Shard>, len: usize) -> Self {
+        Self { first, len }
+    }
+
+    pub(super) fn as_slice(&self) -> &[Shard] {
+        // SAFETY: so many shards are there as long as this is used (`from_raw`).
+        unsafe { core::slice::from_raw_parts(self.first.as_ptr(), self.len) }
+    }
+
+    /// The calling thread's own; `None` where it has none.
+    #[inline(always)]
+    fn own(&self) -> Option<&Shard> {
+        self.as_slice().get(local().number() as usize)
+    }
+}
+
+/// The untyped part of a pool.
+pub(crate) struct Store {
+    shards: Shards,
+    /// For threads without a shard of their own, and for a moment for those whose
+    /// shard somebody empties.
+    shared: Shard,
+    shared_lock: Mutex<()>,
+    depot: Depot,
+    pages: Pages,
+    weights: Weights,
+    tag: Tag,
+    limits: OnceLock<Limits>,
+    /// Shards in use.
+    threads: AtomicU32,
+    /// What follows from the limits and the threads.
+    share_bytes: AtomicU64,
+    high_water: AtomicU64,
+}
+
+impl Store {
+    /// For objects of a layout, with their weight if there is a weigher, in slots
+    /// aligned to `align` at least.
+    pub(super) const fn new(
+        shards: Shards,
+        tag: Tag,
+        object: Layout,
+        align: usize,
+        has_weigher: bool,
+    ) -> Self {
+        let weights = if has_weigher { Weights::behind(object.size()) } else { Weights::NONE };
+        let size = if has_weigher { weights.end() } else { object.size() };
+        let align = if object.align() > align { object.align() } else { align };
+        let Ok(slot) = Layout::from_size_align(size, align) else {
+            panic!("slots are aligned to a power of two")
+        };
+        Self {
+            shards,
+            shared: Shard::new(),
+            shared_lock: Mutex::new(()),
+            depot: Depot::new(),
+            pages: Pages::new(slot, PAGE_BYTES),
+            weights,
+            tag,
+            limits: OnceLock::new(),
+            threads: AtomicU32::new(0),
+            share_bytes: AtomicU64::new(UNLIMITED),
+            high_water: AtomicU64::new(0),
+        }
+    }
+
+    /// Sets the limits, before the first object comes in.
+    pub(super) fn limit(&self, limits: Limits) {
+        // Set before: they stay.
+        let _ = self.limits.set(limits);
+        self.share_bytes.store(share_bytes(limits.retained_bytes_max, 1), Relaxed);
+    }
+
+    /// The limits; nothing is retained before they are set.
+    pub(super) fn limits(&self) -> Limits {
+        const NOTHING: Limits = Limits { retained_max: 0, retained_bytes_max: 0 };
+        self.limits.get().copied().unwrap_or(NOTHING)
+    }
+
+    pub(super) const fn tag(&self) -> &Tag {
+        &self.tag
+    }
+
+    #[inline(always)]
+    pub(super) const fn weights(&self) -> Weights {
+        self.weights
+    }
+
+    /// The calling thread's shard; `None` where it has none.
+    #[inline(always)]
+    pub(super) fn own_shard(&self) -> Option<&Shard> {
+        self.shards.own()
+    }
+
+    /// Runs `body` on the calling thread's shard, or on the shared one. No user
+    /// code and no allocation in there.
+    fn with_shard<R>(&self, body: impl FnOnce(&Shard) -> R) -> R {
+        if let Some(shard) = self.shards.own()
+            && shard.turn.begin_slow()
+        {
+            let result = body(shard);
+            shard.turn.end();
+            return result;
+        }
+        let _lock = self.shared_lock.lock().unwrap_or_else(PoisonError::into_inner);
+        body(&self.shared)
+    }
+
+    /// As `with_shard`, for the slow paths: gives the thread a number if it has none,
+    /// and counts a shard that is used for the first time.
+    fn with_joined_shard<R>(&self, body: impl FnOnce(&Shard, &Terms) -> R) -> R {
+        if self.shards.own().is_none() {
+            local().register();
+        }
+        let limits = self.limits();
+        let nothing = limits.retained_max == 0 || limits.retained_bytes_max == 0;
+        if !nothing
+            && self.shards.own().is_some_and(|shard| shard.turn.open(!self.weights.are_kept()))
+        {
+            let threads = self.threads.fetch_add(1, Relaxed) + 1;
+            let bytes = share_bytes(limits.retained_bytes_max, threads.into());
+            self.share_bytes.store(bytes, Relaxed);
+        }
+        let threads = self.threads.load(Relaxed);
+        let idle = if self.weights.are_kept() { self.sum(Shard::idle_bytes) } else { 0 };
+        let Limits { retained_max, retained_bytes_max } = limits;
+        let terms =
+            Terms::new(self.weights, retained_max, retained_bytes_max, threads.into(), idle);
+        self.with_shard(|shard| body(shard, &terms))
+    }
+
+    /// Takes the object that is nearest, for a pool that keeps weights.
+    #[inline(never)]
+    pub(super) fn pop_weighed(&self) -> Option<NonNull<u8>> {
+        let shard = self.shards.own().filter(|shard| shard.turn.begin_slow())?;
+        let object = shard.pop_weighed(self.weights);
+        shard.turn.end();
+        object
+    }
+
+    /// Puts an object where it is nearest, for a pool that keeps weights.
+    ///
+    /// # Safety
+    ///
+    /// - As for `put`.
+    #[inline(never)]
+    pub(super) unsafe fn push_weighed(&self, slot: NonNull<u8>) -> bool {
+        let shard = self.shards.own().filter(|shard| shard.turn.begin_slow());
+        shard.is_some_and(|shard| {
+            let is_in = shard.push_weighed(slot, self.weights, self.share_bytes.load(Relaxed));
+            shard.turn.end();
+            is_in
+        })
+    }
+
+    /// Finds an object anywhere in the pool, or a slot to make one in.
+    #[cold]
+    pub(super) fn find(&self) -> Result<NonNull<u8>, EmptySlot<'_>> {
+        let slot_bytes = self.pages.shape().slot_bytes();
+        match self.with_joined_shard(|shard, terms| shard.find(&self.depot, terms, slot_bytes)) {
+            Found::Object(object) => Ok(object),
+            Found::Slot(slot) => Err(EmptySlot { store: self, slot }),
+            Found::Nothing => Err(self.fresh_slot()),
+        }
+    }
+
+    /// Takes an object anywhere in the pool.
+    #[cold]
+    pub(super) fn find_ready(&self) -> Option<NonNull<u8>> {
+        self.find().ok()
+    }
+
+    /// A slot to make an object in.
+    pub(super) fn empty_slot(&self) -> EmptySlot<'_> {
+        let slot_bytes = self.pages.shape().slot_bytes();
+        match self.with_joined_shard(|shard, _| shard.spare_slot(slot_bytes)) {
+            Some(slot) => EmptySlot { store: self, slot },
+            None => self.fresh_slot(),
+        }
+    }
+
+    #[cold]
+    fn fresh_slot(&self) -> EmptySlot<'_> {
+        let scope = self.tag.enter();
+        let lot = self.pages.take();
+        drop(scope);
+        let slot_bytes = self.pages.shape().slot_bytes();
+        let Some(mut lot) = lot else { handle_alloc_error(self.pages.shape().page()) };
+        let slot = lot.pop(slot_bytes);
+        lot = self.with_shard(|shard| shard.stock(lot));
+        if !lot.is_empty() {
+            self.pages.give(lot);
+        }
+        match slot {
+            Some(slot) => EmptySlot { store: self, slot },
+            // Never: a lot that was taken has a slot.
+            None => handle_alloc_error(self.pages.shape().page()),
+        }
+    }
+
+    /// Takes an empty slot back.
+    ///
+    /// # Safety
+    ///
+    /// - The slot is this store's and the caller's, and holds no object.
+    pub(super) unsafe fn put_slot(&self, slot: NonNull<u8>) {
+        // SAFETY: the caller's promise.
+        let too_many = self.with_shard(|shard| unsafe { shard.put_slot(slot) });
+        if !too_many.is_empty() {
+            self.pages.give(too_many);
+        }
+    }
+
+    /// Puts a magazine into the depot, limits or not.
+    pub(super) fn keep(&self, magazine: Magazine) {
+        let bytes = self.weights.of_all(&magazine);
+        self.depot.reserve(magazine.len.into(), bytes, UNLIMITED, UNLIMITED);
+        self.depot.push(magazine);
+    }
+
+    /// Puts an object anywhere in the pool; what is too many comes back.
+    ///
+    /// # Safety
+    ///
+    /// - The slot is this store's and the caller's, its object is complete, and its
+    ///   weight is written where weights are kept.
+    #[cold]
+    pub(super) unsafe fn put(&self, slot: NonNull<u8>) -> Option<Surplus<'_>> {
+        let mut empty = None;
+        let outcome = loop {
+            match self
+                .with_joined_shard(|shard, terms| shard.put(slot, &self.depot, terms, &mut empty))
+            {
+                Put::NeedsMagazine => {
+                    let scope = self.tag.enter();
+                    empty = self.depot.make();
+                    drop(scope);
+                    if empty.is_none() {
+                        break Some(Surplus::one(self, slot));
+                    }
+                }
+                Put::Done => break None,
+                Put::Refused => break Some(Surplus::one(self, slot)),
+                Put::TooMany(magazine) => break Some(Surplus::many(self, magazine)),
+            }
+        };
+        if let Some(unused) = empty {
+            self.depot.push(unused);
+        }
+        outcome
+    }
+
+    /// Counts in the thread's own shard, which nobody else counts in, whoever has
+    /// the turn.
+    pub(super) fn count(&self, count: fn(&Shard)) {
+        match self.shards.own() {
+            Some(shard) => count(shard),
+            None => {
+                let _lock = self.shared_lock.lock().unwrap_or_else(PoisonError::into_inner);
+                count(&self.shared);
+            }
+        }
+    }
+
+    /// Gathers in the depot what all threads have ready; from threads that are in
+    /// the middle of something, or where the system has no barrier for others,
+    /// nothing.
+    pub(super) fn gather(&self) {
+        let shards: Vec<_> =
+            self.used_shards().filter_map(|shard| Some((shard, shard.turn.want()?))).collect();
+        if barrier::heavy() {
+            for (shard, wish) in shards {
+                let is_ours = (0..1000).any(|_| {
+                    wish.take() || {
+                        core::hint::spin_loop();
+                        false
+                    }
+                });
+                let loot = is_ours.then(|| shard.loot());
+                drop(wish);
+                loot.into_iter().for_each(|loot| self.store_loot(loot));
+            }
+        } else {
+            drop(shards);
+        }
+        let loot = {
+            let _lock = self.shared_lock.lock().unwrap_or_else(PoisonError::into_inner);
+            self.shared.loot()
+        };
+        self.store_loot(loot);
+        let own = self.with_shard(Shard::loot);
+        self.store_loot(own);
+    }
+
+    /// As `gather`, all of it: nobody uses the store any more.
+    pub(super) fn gather_all(&mut self) {
+        for shard in self.used_shards() {
+            self.store_loot(shard.loot());
+        }
+    }
+
+    fn store_loot(&self, loot: Loot) {
+        let Loot { hot, magazines, slots } = loot;
+        if let Some(hot) = hot {
+            let scope = self.tag.enter();
+            let Some(mut magazine) = self.depot.pop_empty().or_else(|| self.depot.make()) else {
+                handle_alloc_error(Layout::new::<Magazine>())
+            };
+            drop(scope);
+            magazine.push(hot);
+            self.keep(magazine);
+        }
+        magazines.into_iter().flatten().for_each(|magazine| self.keep(magazine));
+        if !slots.is_empty() {
+            self.pages.give(slots);
+        }
+    }
+
+    /// Takes a magazine of objects that are ready out of the depot.
+    pub(super) fn take_surplus(&self) -> Option<Surplus<'_>> {
+        let magazine = self.depot.pop_full(|magazine| self.weights.of_all(magazine))?;
+        Some(Surplus::many(self, magazine))
+    }
+
+    /// Sends the calling thread's empty slots home.
+    pub(super) fn gather_slots(&self) {
+        let slots = self.with_shard(|shard| shard.stock(Lot::EMPTY));
+        if !slots.is_empty() {
+            self.pages.give(slots);
+        }
+    }
+
+    /// Until it is dropped, pages that are freed leave the process at once.
+    pub(super) fn discards(&self) -> Discards<'_> {
+        Discards::new(&self.pages)
+    }
+
+    /// Returns the memory that nothing is in.
+    pub(super) fn shrink(&self) {
+        self.depot.shrink();
+        self.pages.shrink();
+    }
+
+    /// Bytes of slots, magazines and tables.
+    pub(super) fn own_bytes(&self) -> u64 {
+        self.pages.bytes() + self.depot.bytes()
+    }
+
+    pub(super) fn slot_bytes(&self) -> u64 {
+        self.pages.shape().slot_bytes() as u64
+    }
+
+    /// Objects ready.
+    pub(super) fn ready(&self) -> u64 {
+        self.sum(Shard::ready) + self.depot.objects()
+    }
+
+    /// Their weight; 0 without a weigher.
+    pub(super) fn ready_bytes(&self) -> u64 {
+        self.sum(Shard::idle_bytes) + self.depot.object_bytes()
+    }
+
+    /// Objects out now.
+    pub(super) fn in_use(&self) -> u64 {
+        // What came in is read last: what is ready came in before.
+        let gone = self.sum(Shard::dropped) + self.ready();
+        self.sum(Shard::created).saturating_sub(gone)
+    }
+
+    /// Bytes of the objects that are ready: their slots, and what they own.
+    pub(super) fn idle_bytes(&self) -> u64 {
+        self.ready() * self.slot_bytes() + self.ready_content_bytes()
+    }
+
+    /// What the objects that are ready own beyond their slots: as the weigher says, or
+    /// else the mean of all objects.
+    pub(super) fn ready_content_bytes(&self) -> u64 {
+        if self.weights.are_kept() {
+            return self.ready_bytes();
+        }
+        let ready = self.ready();
+        let all = ready + self.in_use();
+        let content = self.content_bytes().unwrap_or(0);
+        (u128::from(content) * u128::from(ready) / u128::from(all.max(1))) as u64
+    }
+
+    /// What the pool's tag owns beyond the pool's own memory, if somebody counts.
+    pub(super) fn content_bytes(&self) -> Option<u64> {
+        Some(reclaim::live_bytes(&self.tag)?.saturating_sub(self.own_bytes()))
+    }
+
+    /// After an object was made: looks at the high-water mark, so often that a look at
+    /// all threads costs each object a look at one.
+    pub(super) fn note_growth(&self) {
+        let created = self.shards.own().map_or(0, Shard::created);
+        if created.is_multiple_of(registry::slots_used().max(1) as u64) {
+            self.note_high_water();
+        }
+    }
+
+    /// Looks at how many objects are out; returns the most that were seen.
+    pub(super) fn note_high_water(&self) -> u64 {
+        let in_use = self.in_use();
+        self.high_water.fetch_max(in_use, Relaxed).max(in_use)
+    }
+
+    /// The sum of a number over all shards.
+    pub(super) fn sum(&self, number: impl Fn(&Shard) -> u64) -> u64 {
+        self.used_shards().map(number).fold(0, u64::wrapping_add)
+    }
+
+    /// Every shard that can have been used, the shared one last.
+    fn used_shards(&self) -> impl Iterator<Item = &Shard> {
+        let used = registry::slots_used();
+        self.shards.as_slice().iter().take(used).chain(core::iter::once(&self.shared))
+    }
+}

@@ -1,0 +1,363 @@
+//! Pools: objects go out and come back, and every number adds up.
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
+
+use heapledger::{LocalPool, Pool, PoolError, PoolGuard, PoolStatistics, StaticGuard};
+
+/// What has to hold of every pool that nobody uses at the moment.
+#[track_caller]
+fn check(it: &PoolStatistics) {
+    assert_eq!(it.created, it.dropped + it.in_use + it.retained, "{it:?}");
+    assert!(it.high_water >= it.in_use, "{it:?}");
+}
+
+#[test]
+fn an_object_comes_back_reset() {
+    let pool = Pool::builder("it/reset", || String::with_capacity(100))
+        .reset(String::clear)
+        .build()
+        .unwrap();
+    let mut first = pool.acquire();
+    first.push_str("text");
+    let address = first.as_ptr();
+    assert_eq!(size_of_val(&first), 16);
+    drop(first);
+    let again = pool.acquire();
+    assert_eq!((again.as_str(), again.as_ptr()), ("", address));
+    let it = pool.statistics();
+    check(&it);
+    assert_eq!((it.created, it.in_use, it.retained, it.hits, it.misses), (1, 1, 0, 1, 1));
+}
+
+#[test]
+fn any_number_is_live_and_few_are_retained() {
+    for max in [0, 1, 2, 3, 10, 100, 1000] {
+        let pool = Pool::builder("it/limits", || [0_u8; 100]).retained_max(max).build().unwrap();
+        let guards = pool.acquire_many(5000).unwrap();
+        let it = pool.statistics();
+        check(&it);
+        assert_eq!((it.in_use, it.created, it.high_water), (5000, 5000, 5000), "{it:?}");
+        drop(guards);
+        let it = pool.statistics();
+        check(&it);
+        assert_eq!(it.in_use, 0);
+        let least = (max * 3 / 4) as u64;
+        assert!((least..=max as u64).contains(&it.retained), "{max}: {it:?}");
+    }
+}
+
+#[test]
+fn retention_is_bounded_in_bytes() {
+    let make = || Vec::<u8>::new();
+    let pool = Pool::builder("it/bytes", make)
+        .reset(Vec::clear)
+        .retained_bytes_max(1 << 20, Vec::capacity)
+        .build()
+        .unwrap();
+    // One huge buffer is not kept for ever.
+    pool.acquire().reserve_exact(4 << 20);
+    assert_eq!(pool.statistics().retained, 0);
+    // Many are kept up to the limit, and no further.
+    let mut guards = pool.acquire_many(100).unwrap();
+    guards.iter_mut().for_each(|buffer| buffer.reserve_exact(64 << 10));
+    drop(guards);
+    let it = pool.statistics();
+    check(&it);
+    assert!((8..=16).contains(&it.retained), "{it:?}");
+    // As the weigher says, whatever tag the buffers were grown under.
+    assert!(it.idle_bytes >= it.retained * (64 << 10), "{it:?}");
+    assert_eq!(it.used_bytes, 0, "{it:?}");
+}
+
+#[test]
+fn factories_may_fail() {
+    let ready = Arc::new(AtomicBool::new(false));
+    let asked = ready.clone();
+    let pool = Pool::try_builder("it/fails", move || {
+        if asked.load(Ordering::Relaxed) { Ok(7) } else { Err("not yet") }
+    })
+    .build()
+    .unwrap();
+    let error = pool.try_acquire().unwrap_err();
+    assert!(matches!(error, PoolError::Create(_)) && error.to_string().contains("not yet"));
+    let panic = catch_unwind(|| pool.acquire()).unwrap_err();
+    assert!(panic.downcast_ref::<String>().is_some_and(|it| it.contains("try_acquire")));
+    ready.store(true, Ordering::Relaxed);
+    assert_eq!(*pool.try_acquire().unwrap(), 7);
+    check(&pool.statistics());
+    assert_eq!(pool.statistics().created, 1);
+    let bad = Pool::try_builder("it/fails", || Err::<u8, _>("never")).prefill(1).build();
+    assert!(matches!(bad, Err(PoolError::Create(_))));
+    assert!(matches!(Pool::builder("a//b", || 1).build(), Err(PoolError::Name(_))));
+}
+
+/// Row S12: half of a pool of 50 is made at once.
+#[test]
+fn a_pool_is_filled_beforehand() {
+    let made = Arc::new(AtomicUsize::new(0));
+    let count = made.clone();
+    let pool = Pool::builder("it/prefill", move || count.fetch_add(1, Ordering::Relaxed))
+        .retained_max(50)
+        .prefill_fraction(0.5)
+        .build()
+        .unwrap();
+    assert_eq!(made.load(Ordering::Relaxed), 25);
+    let it = pool.statistics();
+    check(&it);
+    assert_eq!((it.created, it.retained), (25, 25));
+    // Any thread gets what was made beforehand.
+    std::thread::scope(|scope| scope.spawn(|| drop(pool.acquire_many(25).unwrap())).join())
+        .unwrap();
+    assert_eq!(made.load(Ordering::Relaxed), 25);
+}
+
+/// Row S11: put and get by value.
+#[test]
+fn objects_are_put_and_got() {
+    let pool = Pool::builder("it/put", String::new).build().unwrap();
+    assert_eq!(pool.get(), None);
+    pool.put("one".to_string());
+    pool.put("two".to_string());
+    let got = [pool.get(), pool.get(), pool.get()];
+    assert!(got.contains(&Some("one".into())) && got.contains(&Some("two".into())));
+    let it = pool.statistics();
+    check(&it);
+    assert_eq!((it.created, it.dropped, it.hits, it.misses), (2, 2, 2, 2));
+    let (from, object) = PoolGuard::detach(pool.acquire());
+    from.put(object);
+    assert_eq!(PoolGuard::into_inner(pool.acquire_ready().unwrap()), "");
+    check(&pool.statistics());
+}
+
+#[test]
+fn what_idle_threads_keep_is_reached() {
+    let pool = Pool::builder("it/idle_threads", || vec![0_u8; 64 << 10]).build().unwrap();
+    let (full, done) = (Barrier::new(5), Barrier::new(5));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                drop(pool.acquire_many(16).unwrap());
+                full.wait();
+                done.wait();
+                // Still in working order.
+                drop(pool.acquire_many(16).unwrap());
+            });
+        }
+        full.wait();
+        let before = pool.statistics();
+        assert!(before.retained >= 32, "{before:?}");
+        let freed = pool.shrink_idle();
+        let it = pool.statistics();
+        if cfg!(target_os = "linux") {
+            assert_eq!(it.retained, 0, "{it:?}");
+            assert!(freed >= before.retained * (64 << 10), "{freed}");
+        }
+        done.wait();
+    });
+    check(&pool.statistics());
+}
+
+#[test]
+fn shrinking_stops_at_its_target() {
+    let pool = Pool::builder("it/target", || vec![0_u8; 10_000]).build().unwrap();
+    drop(pool.acquire_many(500).unwrap());
+    let before = pool.statistics();
+    assert!(before.idle_bytes > 4_500_000, "{before:?}");
+    let freed = pool.shrink(1_000_000);
+    let it = pool.statistics();
+    assert!(freed >= 3_000_000 && it.retained > 30 && it.retained < 120, "{freed} {it:?}");
+    check(&it);
+}
+
+static MADE: AtomicUsize = AtomicUsize::new(0);
+
+heapledger::pool! {
+    /// For the test below.
+    static BUFFERS: Vec<u8> = {
+        MADE.fetch_add(1, Ordering::Relaxed);
+        Vec::with_capacity(64 << 10)
+    }, reset = Vec::clear, retained_max = 100, name = "it/static";
+
+    static WEIGHED: Vec<u8> = Vec::new(), reset = Vec::clear, retained_bytes_max = 1000,
+        weigher = Vec::capacity;
+}
+
+#[test]
+fn a_static_pool_has_guards_of_one_word() {
+    let mut guard: StaticGuard<BUFFERS> = BUFFERS.acquire();
+    guard.push(1);
+    assert_eq!(size_of_val(&guard), size_of::<usize>());
+    // It is `'static` and `Send`.
+    let guard = std::thread::spawn(move || guard).join().unwrap();
+    assert_eq!(*guard, [1]);
+    drop(guard);
+    assert!(BUFFERS.acquire().is_empty());
+    assert_eq!(MADE.load(Ordering::Relaxed), 1);
+    drop(BUFFERS.acquire_many(500));
+    let it = BUFFERS.statistics();
+    check(&it);
+    assert!(it.retained <= 100 && it.retained_max == Some(100), "{it:?}");
+    assert!(heapledger::pools().iter().any(|it| it.name == "it/static"));
+    assert!(BUFFERS.shrink_idle() >= 64 << 10);
+    assert_eq!(BUFFERS.tag().name(), "pool/it/static");
+
+    WEIGHED.acquire().reserve(5000);
+    WEIGHED.acquire().reserve(100);
+    assert_eq!(WEIGHED.statistics().retained, 1);
+    assert_eq!(WEIGHED.get().unwrap().capacity(), 100);
+}
+
+#[test]
+fn a_local_pool_takes_what_cannot_leave_its_thread() {
+    let pool = LocalPool::new("it/local", || Rc::new(Cell::new(0)))
+        .unwrap()
+        .with_reset(|it| it.set(0))
+        .with_retained_max(3);
+    let guards: Vec<_> = (0..5).map(|_| pool.acquire()).collect();
+    guards[0].set(1);
+    drop(guards);
+    let it = pool.statistics();
+    check(&it);
+    assert_eq!((it.created, it.retained, it.dropped, it.high_water), (5, 3, 2, 5));
+    assert!((0..3).all(|_| pool.acquire().get() == 0));
+    let freed = pool.shrink(0);
+    assert!(freed >= 3 * 16, "{freed}");
+    check(&pool.statistics());
+}
+
+/// Panics in one of the user's functions, when it is told to.
+struct Fused {
+    _owned: Box<u64>,
+    in_drop: bool,
+}
+
+static FUSED_DROPS: AtomicUsize = AtomicUsize::new(0);
+
+impl Drop for Fused {
+    fn drop(&mut self) {
+        FUSED_DROPS.fetch_add(1, Ordering::Relaxed);
+        assert!(!self.in_drop, "in drop");
+    }
+}
+
+/// Factory, reset, weigher and destructor that panic at every point: no object is
+/// there twice, none is lost, and the numbers add up.
+#[test]
+fn user_code_may_panic_everywhere() {
+    FUSED_DROPS.store(0, Ordering::Relaxed);
+    let fuse = Arc::new(AtomicUsize::new(0));
+    let burns = |point: usize| {
+        let fuse = fuse.clone();
+        move || fuse.load(Ordering::Relaxed) == point
+    };
+    let (factory, reset, weigher, drops) = (burns(1), burns(2), burns(3), burns(4));
+    let pool = Pool::builder("it/panics", move || {
+        assert!(!factory(), "in factory");
+        Fused { _owned: Box::new(1), in_drop: false }
+    })
+    .reset(move |it| {
+        assert!(!reset(), "in reset");
+        it.in_drop = drops();
+    })
+    .retained_bytes_max(1 << 20, move |_| {
+        assert!(!weigher(), "in weigher");
+        8
+    })
+    .retained_max(20)
+    .build()
+    .unwrap();
+    for round in 0..400 {
+        fuse.store(round % 5, Ordering::Relaxed);
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            let mut guards = Vec::new();
+            for _ in 0..round % 50 {
+                let mut guard = pool.acquire();
+                // Dropped while another panic unwinds, it would abort.
+                guard.in_drop = false;
+                guards.push(guard);
+            }
+            assert!(round % 7 != 0, "while objects are out");
+            for guard in guards {
+                let _ = catch_unwind(AssertUnwindSafe(|| drop(guard)));
+            }
+        }));
+        drop(result);
+        let _ = catch_unwind(AssertUnwindSafe(|| pool.shrink((round % 3 * 100) as u64)));
+        let it = pool.statistics();
+        check(&it);
+        assert_eq!(it.in_use, 0, "round {round}: {it:?}");
+        assert_eq!(it.dropped as usize, FUSED_DROPS.load(Ordering::Relaxed), "round {round}");
+    }
+    fuse.store(0, Ordering::Relaxed);
+    let created = pool.statistics().created as usize;
+    // At most one destructor that panics is left for the pool's own: two at one time
+    // would abort, as they do in a `Vec`.
+    while pool.statistics().retained > 1 {
+        let _ = catch_unwind(|| pool.shrink(0));
+    }
+    let _ = catch_unwind(AssertUnwindSafe(move || drop(pool)));
+    assert_eq!(FUSED_DROPS.load(Ordering::Relaxed), created, "each dropped once");
+    assert_eq!(crate::live("pool/it/panics"), (0, 0), "nothing is left of it");
+}
+
+#[test]
+fn what_comes_back_during_a_panic_is_not_used_again_unless_asked() {
+    for (retain, left) in [(false, 0), (true, 1)] {
+        let pool = Pool::builder("it/unwinding", || 5).retain_after_panic(retain).build().unwrap();
+        let panic = catch_unwind(AssertUnwindSafe(|| {
+            let _guard = pool.acquire();
+            panic!("with an object out");
+        }));
+        assert!(panic.is_err());
+        let it = pool.statistics();
+        check(&it);
+        assert_eq!(it.retained, left);
+    }
+}
+
+#[test]
+fn user_code_may_use_the_pool() {
+    let pool: Arc<std::sync::OnceLock<Pool<Vec<u8>>>> = Arc::default();
+    let (in_factory, in_reset) = (pool.clone(), pool.clone());
+    let depth = AtomicUsize::new(0);
+    let made = Pool::builder("it/nested", move || {
+        if depth.fetch_add(1, Ordering::Relaxed) < 3 {
+            drop(in_factory.get().unwrap().acquire());
+        }
+        Vec::new()
+    })
+    .reset(move |it| {
+        it.clear();
+        drop(in_reset.get().unwrap().acquire_ready());
+    })
+    .build()
+    .unwrap();
+    pool.set(made).unwrap();
+    let pool = pool.get().unwrap();
+    drop(pool.acquire());
+    pool.shrink(0);
+    check(&pool.statistics());
+    assert_eq!(pool.statistics().in_use, 0);
+}
+
+#[test]
+fn slots_are_aligned_as_asked() {
+    #[repr(align(4096))]
+    struct Page([u8; 4096]);
+    let small = Pool::builder("it/aligned", || 1_u8).slot_align(64).build().unwrap();
+    let pages = Pool::builder("it/pages", || Page([7; 4096])).build().unwrap();
+    let huge = Pool::builder("it/huge", || [0_u8; 300_000]).build().unwrap();
+    for guard in small.acquire_many(100).unwrap() {
+        assert!((&raw const *guard).addr().is_multiple_of(64));
+    }
+    for guard in pages.acquire_many(20).unwrap() {
+        assert!((&raw const *guard).addr().is_multiple_of(4096) && guard.0[4095] == 7);
+    }
+    drop(huge.acquire_many(3).unwrap());
+    assert_eq!(huge.statistics().retained, 3);
+    assert!(huge.shrink(0) >= 900_000);
+}
