@@ -234,9 +234,12 @@ impl Local {
 
     /// Half of the tank for untagged code inside a scope, as work is that was
     /// handed over from outside any. Without fuel it would look at the peaks with
-    /// its first block, each time.
+    /// its first block, each time. An observed thread has one meter, see above.
     #[cold]
     fn lend(&self) {
+        if !self.observer.get().is_none() {
+            return;
+        }
         let half = self.tank.get().max(0) / 2;
         self.tank.set(self.tank.get().wrapping_sub(half));
         self.fuel.set(half);
@@ -247,8 +250,10 @@ impl Local {
     #[cold]
     fn leave_untagged(&self, saved: Saved) {
         if saved.tag != 0 {
-            let rest = self.fuel.replace(0).max(0);
-            self.tank.set(self.tank.get().wrapping_add(rest).min(self.fill()));
+            let rest = self.fuel.replace(0);
+            if rest > 0 {
+                self.tank.set(self.tank.get().wrapping_add(rest).min(self.fill()));
+            }
         }
     }
 

@@ -6,12 +6,14 @@
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use heapledger::assert_allocs;
 
 /// Run in children only; in them, the measured work is of this size.
 const BYTES: &str = "HEAPLEDGER_TESTING_BYTES";
+/// What the names of a child's lines begin with.
+const MANY: &str = "HEAPLEDGER_TESTING_MANY";
 
 fn work(size: usize) -> Vec<u8> {
     black_box(vec![0_u8; size])
@@ -21,11 +23,12 @@ fn work(size: usize) -> Vec<u8> {
 fn in_a_child() {
     let Ok(bytes) = std::env::var(BYTES) else { return };
     let bytes = bytes.parse().unwrap();
-    let kept = assert_allocs!(baseline = "work", work(bytes));
-    drop(kept);
+    let many = &std::env::var(MANY).unwrap_or_else(|_| "many".to_owned());
+    drop(assert_allocs!(baseline = "work", work(bytes)));
     std::thread::scope(|threads| {
         for thread in 0..8 {
-            threads.spawn(move || assert_allocs!(baseline = &format!("many/{thread}"), work(100)));
+            threads
+                .spawn(move || assert_allocs!(baseline = &format!("{many}/{thread}"), work(100)));
         }
     });
 }
@@ -150,15 +153,19 @@ fn a_name_with_spaces_is_refused() {
     }
 }
 
-/// Ten programs of nine tests each, all at one time.
+/// Ten programs with eight threads each, every one with a line of its own.
 #[test]
 fn programs_that_write_at_one_time_lose_nothing() {
     let package = Package::new("baseline-race");
-    let children: Vec<_> = (0..10)
-        .map(|_| package.child(50, true).stdout(std::process::Stdio::null()).spawn().unwrap())
-        .collect();
+    let spawn = |program: usize| {
+        let mut child = package.child(50, true);
+        child.env(MANY, format!("p{program}")).stdout(Stdio::null()).spawn().unwrap()
+    };
+    let children: Vec<_> = (0..10).map(spawn).collect();
     for mut child in children {
         assert!(child.wait().unwrap().success());
     }
-    assert_eq!(package.text(), lines(50));
+    let line = |program: usize, thread: usize| format!("p{program}/{thread} 1 100 100\n");
+    let lines: String = (0..10).flat_map(|p| (0..8).map(move |t| line(p, t))).collect();
+    assert_eq!(package.text(), format!("{HEAD}{lines}work 1 50 50\n"));
 }

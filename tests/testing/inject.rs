@@ -180,6 +180,21 @@ fn asks() -> bool {
     Vec::<u8>::new().try_reserve(100).is_err()
 }
 
+/// Where there is no new peak to be seen, either.
+#[test]
+fn requests_far_below_the_peak_fail_too() {
+    for n in 0..20 {
+        let run = fail_nth(n, || {
+            let mut failed = [false; 20];
+            failed[0] = Vec::<u8>::new().try_reserve(100_000).is_err();
+            failed[1..].fill_with(asks);
+            failed.iter().position(|failed| *failed)
+        })
+        .unwrap();
+        assert_eq!((run.value, run.requests), (Some(n as usize), 20));
+    }
+}
+
 /// What is injected inside of an injection comes on top.
 #[test]
 fn injections_nest() {

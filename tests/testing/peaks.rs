@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use heapledger::testing::observe;
-use heapledger::{Tag, measure};
+use heapledger::{Scope, Tag, measure};
 
 use super::random::Random;
 use super::seen;
@@ -65,6 +65,27 @@ fn a_measurement_inside_and_outside_leaves_it_exact() {
     assert_eq!(observed.peak_live_bytes, truth(5000));
     assert!(measured.peak_live_bytes >= truth(5000) - 4096, "{measured:?}");
     assert!(measured.peak_live_bytes <= truth(5000), "{measured:?}");
+}
+
+/// Untagged work that was handed over into a scope: what the scope lent it is not
+/// there twice.
+#[test]
+fn untagged_work_inside_of_a_scope_leaves_it_exact() {
+    static TAG: Tag = Tag::new("testing/peaks/untagged");
+    let seen = seen(|| {
+        let untagged = Scope::current();
+        // So far below the peak that there is much to lend.
+        drop(black_box(vec![0_u8; 10_000]));
+        TAG.run(|| {
+            drop(black_box(vec![0_u8; 7]));
+            untagged.run(|| {
+                let high = TAG.run(|| black_box(vec![0_u8; 10_000]));
+                let higher = black_box(Vec::<u8>::with_capacity(3000));
+                drop((high, higher));
+            });
+        });
+    });
+    assert_eq!(seen.peak_live_bytes, 13_000);
 }
 
 /// A tag's own peak, and the process's, are looked at as often as ever.
