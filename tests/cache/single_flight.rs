@@ -99,29 +99,20 @@ fn an_oversize_value_is_built_once_for_all_who_wait() {
         .build()
         .expect("a valid cache");
     let builds = AtomicU64::new(0);
-    let waiting = Barrier::new(2);
-    thread::scope(|scope| {
-        let leader = scope.spawn(|| {
-            cache.get_or_insert_with(&1, || {
-                builds.fetch_add(1, Ordering::Relaxed);
-                waiting.wait();
-                // The other one has asked and found nothing.
-                while cache.statistics().misses < 2 {
-                    thread::yield_now();
-                }
-                thread::sleep(std::time::Duration::from_millis(20));
-                Arc::new(5000)
-            })
-        });
-        waiting.wait();
-        let other = cache.get_or_insert_with(&1, || {
-            builds.fetch_add(1, Ordering::Relaxed);
-            Arc::new(5000)
-        });
-        assert_eq!((*other, *leader.join().expect("no panic")), (5000, 5000));
-    });
-    assert!(cache.is_empty());
-    assert_eq!(builds.into_inner(), cache.statistics().refused);
+    let build = || async {
+        builds.fetch_add(1, Ordering::Relaxed);
+        yield_once().await;
+        Arc::new(5000)
+    };
+    let mut leader = pin!(cache.get_or_insert_async(&1, build()));
+    let mut waits = pin!(cache.get_or_insert_async(&1, build()));
+    assert!(poll(leader.as_mut()).is_pending());
+    assert!(poll(waits.as_mut()).is_pending());
+    assert_eq!(poll(leader), Poll::Ready(Arc::new(5000)));
+    assert_eq!(poll(waits), Poll::Ready(Arc::new(5000)));
+    assert_eq!(builds.load(Ordering::Relaxed), 1);
+    let it = cache.statistics();
+    assert_eq!((it.refused, it.coalesced, it.entries, it.inserted), (1, 1, 0, 0));
 }
 
 /// A future polled by hand, with a waker that does nothing.

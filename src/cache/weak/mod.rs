@@ -6,37 +6,26 @@
 //! locked together with the ring or another shard, and values are built and
 //! dropped under no lock.
 
+mod builder;
 mod flight;
+mod inner;
 mod shard;
 
 use std::borrow::Borrow;
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::fmt;
-use std::hash::{BuildHasher, Hash};
-use std::marker::PhantomData;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::hash::Hash;
+use std::sync::Arc;
 
-use quick_cache::DefaultHashBuilder;
+use crate::reclaim::CacheStatistics;
 
-use crate::reclaim::{self, CacheStatistics, Reclaimer, ReclaimerStatistics};
-use crate::scope::Tag;
-
-use super::clock::{Clock, ClockFn, Tick, deadline};
-use super::counters::{Counters, Event};
+use super::counters::Event;
 use super::departure::Cause;
-use super::error::CacheError;
 
-use flight::{Flight, Leader};
-use shard::{Found, Shard};
-
-const SHARDS: usize = 16;
-/// Values kept alive if nobody says.
-const STRONG: usize = 100;
-/// How long an entry is found if nobody says.
-const MAX_AGE: Duration = Duration::from_secs(3600);
+pub use builder::WeakCacheBuilder;
+use flight::Leader;
+use inner::Inner;
+use shard::Found;
 
 /// A cache of values that live elsewhere.
 ///
@@ -73,93 +62,6 @@ pub struct WeakCache<K, V> {
     inner: Arc<Inner<K, V>>,
 }
 
-struct Inner<K, V> {
-    name: String,
-    tag: Tag,
-    hasher: DefaultHashBuilder,
-    shards: [Mutex<Shard<K, V>>; SHARDS],
-    /// The values kept alive, oldest first, and when they came.
-    ring: Mutex<VecDeque<(Tick, Arc<V>)>>,
-    strong: usize,
-    max_age: Duration,
-    clock: Clock,
-    /// When insertions look for what is too old.
-    sweep_at: AtomicU32,
-    counters: Counters,
-}
-
-/// Describes a [`WeakCache`].
-///
-/// # Examples
-///
-/// ```
-/// use std::time::Duration;
-/// use heapledger::WeakCache;
-///
-/// let builder = WeakCache::<u64, String>::builder("names").strong(10);
-/// let names = builder.max_age(Duration::from_secs(60)).build().unwrap();
-/// assert!(names.is_empty());
-/// ```
-#[must_use = "nothing is made before `build`"]
-pub struct WeakCacheBuilder<K, V> {
-    name: String,
-    of: PhantomData<fn(K) -> V>,
-    strong: usize,
-    max_age: Duration,
-    clock: Option<ClockFn>,
-}
-
-impl<K, V> WeakCacheBuilder<K, V>
-where
-    K: Hash + Eq + Send + Sync + 'static,
-    V: Send + Sync + 'static,
-{
-    /// How many of the values put in last are kept alive; 100 if not said.
-    pub fn strong(mut self, values: usize) -> Self {
-        self.strong = values;
-        self
-    }
-
-    /// How long an entry is found after it was put in; an hour if not said.
-    pub fn max_age(mut self, max_age: Duration) -> Self {
-        self.max_age = max_age;
-        self
-    }
-
-    /// Where the cache takes the time from: any moment, as a duration since another.
-    pub fn clock(mut self, now: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
-        self.clock = Some(Box::new(now));
-        self
-    }
-
-    /// Makes the cache and lists it among the program's [`caches`](crate::caches).
-    ///
-    /// # Errors
-    ///
-    /// [`CacheError::InvalidName`] if `cache/<name>` cannot be a tag.
-    pub fn build(self) -> Result<WeakCache<K, V>, CacheError> {
-        let tag = reclaim::tag_below("cache", &self.name).map_err(CacheError::InvalidName)?;
-        let scope = tag.enter();
-        let hasher = DefaultHashBuilder::default();
-        let inner = Arc::new(Inner {
-            name: self.name,
-            tag: tag.clone(),
-            shards: std::array::from_fn(|_| Mutex::new(Shard::new(hasher.clone()))),
-            hasher,
-            ring: Mutex::new(VecDeque::new()),
-            strong: self.strong,
-            max_age: self.max_age,
-            clock: Clock::new(self.clock),
-            sweep_at: AtomicU32::new(0),
-            counters: Counters::new(),
-        });
-        drop(scope);
-        let reclaimer: Arc<dyn Reclaimer> = Arc::clone(&inner) as _;
-        reclaim::register(&reclaimer);
-        Ok(WeakCache { inner })
-    }
-}
-
 impl<K, V> Clone for WeakCache<K, V> {
     fn clone(&self) -> Self {
         Self { inner: Arc::clone(&self.inner) }
@@ -173,13 +75,7 @@ where
 {
     /// Starts to describe a cache; its memory is booked to the tag `cache/<name>`.
     pub fn builder(name: &str) -> WeakCacheBuilder<K, V> {
-        WeakCacheBuilder {
-            name: name.to_owned(),
-            of: PhantomData,
-            strong: STRONG,
-            max_age: MAX_AGE,
-            clock: None,
-        }
+        WeakCacheBuilder::new(name)
     }
 
     /// The value of a key, if it is alive and not too old.
@@ -258,10 +154,7 @@ where
         };
         inner.counters.add(Event::Miss, u64::from(!missed));
         let leader = Leader::new(&flight, || inner.abandon(key, &flight));
-        let value = {
-            let _scope = inner.tag.enter();
-            Arc::new(build()?)
-        };
+        let value = inner.booked(|| build().map(Arc::new))?;
         inner.put(key.to_owned(), &value, Some(&flight));
         leader.built(&value);
         inner.keep(Arc::clone(&value));
@@ -291,7 +184,7 @@ where
     /// Entries, the dead ones that were not found out yet included.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.inner.shards.iter().map(|shard| lock(shard).len()).sum()
+        self.inner.len()
     }
 
     /// Whether there are no entries.
@@ -310,164 +203,8 @@ where
     }
 }
 
-impl<K: Hash + Eq, V> Inner<K, V> {
-    fn shard<Q: Hash + ?Sized>(&self, key: &Q) -> std::sync::MutexGuard<'_, Shard<K, V>> {
-        lock(&self.shards[(self.hasher.hash_one(key) >> 32) as usize % SHARDS])
-    }
-
-    fn find<Q>(&self, key: &Q) -> Option<Arc<V>>
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        let (found, gone) = self.shard(key).find(key, self.clock.now());
-        self.count(gone.as_ref().map(|(cause, _)| *cause));
-        found
-    }
-
-    fn find_or_lead<Q>(&self, key: &Q) -> Found<V>
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
-    {
-        if let Some(value) = self.find(key) {
-            return Found::Value(value);
-        }
-        let _scope = self.tag.enter();
-        let (owned, flight) = (key.to_owned(), Arc::new(Flight::new()));
-        let (found, gone) = self.shard(key).find_or_begin(owned, flight, self.clock.now());
-        self.count(gone.as_ref().map(|(cause, _)| *cause));
-        found
-    }
-
-    /// Puts an entry in; after a build, only if its flight is still the key's.
-    fn put(&self, key: K, value: &Arc<V>, flight: Option<&Arc<Flight<V>>>) {
-        let _scope = self.tag.enter();
-        let expires = deadline(self.clock.now(), self.max_age);
-        let weak = Arc::downgrade(value);
-        let mut shard = self.shard(&key);
-        let put = shard.put(key, weak, expires, flight);
-        let dead = shard.purge_if_due();
-        drop(shard);
-        let Some(put) = put else { return };
-        self.counters.add(Event::Insertion, 1);
-        self.counters.add(Event::Departure(Cause::Size), dead.len() as u64);
-        self.count(put.replaced.then_some(Cause::Replaced));
-    }
-
-    fn abandon<Q>(&self, key: &Q, flight: &Arc<Flight<V>>)
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        let _key = self.shard(key).abandon(key, flight);
-    }
-
-    /// Keeps a value alive until enough others have come; now and then, lets go
-    /// what is too old.
-    fn keep(&self, value: Arc<V>) {
-        let now = self.clock.now();
-        // Relaxed: who is too late finds less to sweep.
-        let sweep_at = self.sweep_at.load(Ordering::Relaxed);
-        let next = deadline(now, self.max_age / 8);
-        if sweep_at <= now
-            && self
-                .sweep_at
-                .compare_exchange(sweep_at, next, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok()
-        {
-            self.sweep();
-        }
-        if self.strong == 0 {
-            return;
-        }
-        let _scope = self.tag.enter();
-        let mut ring = lock(&self.ring);
-        ring.push_back((deadline(now, self.max_age), value));
-        let oldest = if ring.len() > self.strong { ring.pop_front() } else { None };
-        drop(ring);
-        drop(oldest);
-    }
-
-    /// Takes the strong references out that `of` says; they drop with the result.
-    fn release(&self, of: impl Fn(Tick, &Arc<V>) -> bool) -> Vec<Arc<V>> {
-        let mut gone = Vec::new();
-        let mut ring = lock(&self.ring);
-        for index in (0..ring.len()).rev() {
-            if of(ring[index].0, &ring[index].1) {
-                gone.extend(ring.remove(index).map(|(_, value)| value));
-            }
-        }
-        gone
-    }
-
-    fn sweep(&self) -> usize {
-        let now = self.clock.now();
-        drop(self.release(|expires, _| expires <= now));
-        let mut swept = 0;
-        for shard in &self.shards {
-            let gone = lock(shard).sweep(now);
-            swept += gone.len();
-            gone.iter().for_each(|(cause, _)| self.count(Some(*cause)));
-        }
-        swept
-    }
-
-    fn count(&self, gone: Option<Cause>) {
-        if let Some(cause) = gone {
-            self.counters.add(Event::Departure(cause), 1);
-        }
-    }
-
-    fn read_statistics(&self) -> CacheStatistics {
-        let mut it = CacheStatistics::new(&self.name, self.tag.id());
-        self.counters.read(&mut it);
-        it.entries = self.shards.iter().map(|shard| lock(shard).len() as u64).sum();
-        it.used_bytes = reclaim::live_bytes(&self.tag).unwrap_or(0);
-        it
-    }
-}
-
-impl<K, V> Reclaimer for Inner<K, V>
-where
-    K: Hash + Eq + Send + Sync,
-    V: Send + Sync,
-{
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn tag(&self) -> &Tag {
-        &self.tag
-    }
-
-    /// Lets strong references go, oldest first; what others hold stays alive.
-    fn shrink(&self, target_bytes: u64) -> u64 {
-        let freed_bytes = reclaim::freed_bytes_by(|| {
-            self.sweep();
-            while reclaim::live_bytes(&self.tag).is_none_or(|live| live > target_bytes) {
-                let oldest = lock(&self.ring).pop_front();
-                if oldest.is_none() {
-                    break;
-                }
-            }
-            self.sweep();
-        });
-        freed_bytes.unwrap_or(0)
-    }
-
-    fn statistics(&self) -> ReclaimerStatistics {
-        ReclaimerStatistics::Cache(self.read_statistics())
-    }
-}
-
 impl<K, V> fmt::Debug for WeakCache<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WeakCache").field("name", &self.inner.name).finish_non_exhaustive()
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    // A key's `Eq` may panic under it: maps and rings are whole between calls.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

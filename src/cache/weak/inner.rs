@@ -1,0 +1,224 @@
+//! What the handles of a weak cache share: the maps, the ring, the counts.
+
+use std::borrow::Borrow;
+use std::collections::VecDeque;
+use std::hash::{BuildHasher, Hash};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use quick_cache::DefaultHashBuilder;
+
+use crate::reclaim::{self, CacheStatistics, Reclaimer, ReclaimerStatistics};
+use crate::scope::Tag;
+
+use super::super::clock::{Clock, Tick, deadline};
+use super::super::counters::{Counters, Event};
+use super::super::departure::Cause;
+use super::flight::Flight;
+use super::shard::{Found, Shard};
+
+const SHARDS: usize = 16;
+
+pub(super) struct Inner<K, V> {
+    pub(super) name: String,
+    tag: Tag,
+    hasher: DefaultHashBuilder,
+    shards: [Mutex<Shard<K, V>>; SHARDS],
+    /// The values kept alive, oldest first, and until when.
+    ring: Mutex<VecDeque<(Tick, Arc<V>)>>,
+    strong: usize,
+    max_age: Duration,
+    clock: Clock,
+    /// When insertions look for what is too old.
+    sweep_at: AtomicU32,
+    pub(super) counters: Counters,
+}
+
+impl<K: Hash + Eq, V> Inner<K, V> {
+    pub(super) fn new(
+        name: String,
+        tag: Tag,
+        strong: usize,
+        max_age: Duration,
+        clock: Clock,
+    ) -> Self {
+        let _scope = tag.enter();
+        let hasher = DefaultHashBuilder::default();
+        Self {
+            name,
+            tag: tag.clone(),
+            shards: std::array::from_fn(|_| Mutex::new(Shard::new(hasher.clone()))),
+            hasher,
+            ring: Mutex::new(VecDeque::new()),
+            strong,
+            max_age,
+            clock,
+            sweep_at: AtomicU32::new(0),
+            counters: Counters::new(),
+        }
+    }
+
+    /// Runs `body` under the cache's tag.
+    pub(super) fn booked<R>(&self, body: impl FnOnce() -> R) -> R {
+        self.tag.run(body)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.shards.iter().map(|shard| lock(shard).len()).sum()
+    }
+
+    pub(super) fn shard<Q: Hash + ?Sized>(&self, key: &Q) -> MutexGuard<'_, Shard<K, V>> {
+        lock(&self.shards[(self.hasher.hash_one(key) >> 32) as usize % SHARDS])
+    }
+
+    pub(super) fn find<Q>(&self, key: &Q) -> Option<Arc<V>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let (found, gone) = self.shard(key).find(key, self.clock.now());
+        self.count(gone.as_ref().map(|(cause, _)| *cause));
+        found
+    }
+
+    pub(super) fn find_or_lead<Q>(&self, key: &Q) -> Found<V>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        if let Some(value) = self.find(key) {
+            return Found::Value(value);
+        }
+        let _scope = self.tag.enter();
+        let (owned, flight) = (key.to_owned(), Arc::new(Flight::new()));
+        let (found, gone) = self.shard(key).find_or_begin(owned, flight, self.clock.now());
+        self.count(gone.as_ref().map(|(cause, _)| *cause));
+        found
+    }
+
+    /// Puts an entry in; after a build, only if its flight is still the key's.
+    pub(super) fn put(&self, key: K, value: &Arc<V>, flight: Option<&Arc<Flight<V>>>) {
+        let _scope = self.tag.enter();
+        let expires = deadline(self.clock.now(), self.max_age);
+        let weak = Arc::downgrade(value);
+        let mut shard = self.shard(&key);
+        let put = shard.put(key, weak, expires, flight);
+        let dead = shard.purge_if_due();
+        drop(shard);
+        let Some(put) = put else { return };
+        self.counters.add(Event::Insertion, 1);
+        self.counters.add(Event::Departure(Cause::Size), dead.len() as u64);
+        self.count(put.replaced.then_some(Cause::Replaced));
+    }
+
+    pub(super) fn abandon<Q>(&self, key: &Q, flight: &Arc<Flight<V>>)
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let _key = self.shard(key).abandon(key, flight);
+    }
+
+    /// Keeps a value alive until enough others have come; now and then, lets go
+    /// what is too old.
+    pub(super) fn keep(&self, value: Arc<V>) {
+        let now = self.clock.now();
+        // Relaxed: who is too late finds less to sweep.
+        let sweep_at = self.sweep_at.load(Ordering::Relaxed);
+        let next = deadline(now, self.max_age / 8);
+        if sweep_at <= now
+            && self
+                .sweep_at
+                .compare_exchange(sweep_at, next, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+        {
+            self.sweep();
+        }
+        if self.strong == 0 {
+            return;
+        }
+        let _scope = self.tag.enter();
+        let mut ring = lock(&self.ring);
+        ring.push_back((deadline(now, self.max_age), value));
+        let oldest = if ring.len() > self.strong { ring.pop_front() } else { None };
+        drop(ring);
+        drop(oldest);
+    }
+
+    /// Takes the strong references out that `of` says; they drop with the result.
+    pub(super) fn release(&self, of: impl Fn(Tick, &Arc<V>) -> bool) -> Vec<Arc<V>> {
+        let mut gone = Vec::new();
+        let mut ring = lock(&self.ring);
+        for index in (0..ring.len()).rev() {
+            if of(ring[index].0, &ring[index].1) {
+                gone.extend(ring.remove(index).map(|(_, value)| value));
+            }
+        }
+        gone
+    }
+
+    pub(super) fn sweep(&self) -> usize {
+        let now = self.clock.now();
+        drop(self.release(|expires, _| expires <= now));
+        let mut swept = 0;
+        for shard in &self.shards {
+            let gone = lock(shard).sweep(now);
+            swept += gone.len();
+            gone.iter().for_each(|(cause, _)| self.count(Some(*cause)));
+        }
+        swept
+    }
+
+    fn count(&self, gone: Option<Cause>) {
+        if let Some(cause) = gone {
+            self.counters.add(Event::Departure(cause), 1);
+        }
+    }
+
+    pub(super) fn read_statistics(&self) -> CacheStatistics {
+        let mut it = CacheStatistics::new(&self.name, self.tag.id());
+        self.counters.read(&mut it);
+        it.entries = self.len() as u64;
+        it.used_bytes = reclaim::live_bytes(&self.tag).unwrap_or(0);
+        it
+    }
+}
+
+impl<K, V> Reclaimer for Inner<K, V>
+where
+    K: Hash + Eq + Send + Sync,
+    V: Send + Sync,
+{
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn tag(&self) -> &Tag {
+        &self.tag
+    }
+
+    /// Lets strong references go, oldest first; what others hold stays alive.
+    fn shrink(&self, target_bytes: u64) -> u64 {
+        let freed_bytes = reclaim::freed_bytes_by(|| {
+            self.sweep();
+            while reclaim::live_bytes(&self.tag).is_none_or(|live| live > target_bytes) {
+                let oldest = lock(&self.ring).pop_front();
+                if oldest.is_none() {
+                    break;
+                }
+            }
+            self.sweep();
+        });
+        freed_bytes.unwrap_or(0)
+    }
+
+    fn statistics(&self) -> ReclaimerStatistics {
+        ReclaimerStatistics::Cache(self.read_statistics())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A key's `Eq` may panic under it: maps and rings are whole between calls.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
