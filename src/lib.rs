@@ -188,6 +188,9 @@ pub use {
     },
 };
 
+#[cfg(not(loom))]
+pub use pool::{Acquire, BoundedPool, BoundedPoolBuilder, Lease};
+
 // What `pool!` writes names these.
 #[cfg(not(loom))]
 #[doc(hidden)]

@@ -1,6 +1,7 @@
 //! Why a pool could not be made, or could not give an object.
 
 use core::fmt;
+use core::time::Duration;
 
 use crate::ledger::name::TagError;
 
@@ -12,6 +13,20 @@ pub enum PoolError {
     Name(TagError),
     /// The factory could not make an object; holds its error.
     Create(Box<dyn core::error::Error + Send + Sync>),
+    /// All objects are in use, and none came back in time.
+    Exhausted {
+        /// The pool's name.
+        pool: String,
+        /// Objects that may be live.
+        max_live: usize,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// The pool was closed.
+    Closed {
+        /// The pool's name.
+        pool: String,
+    },
     /// An environment variable does not hold what it should.
     Setting {
         /// The variable.
@@ -26,6 +41,12 @@ impl fmt::Display for PoolError {
         match self {
             Self::Name(error) => write!(f, "this name cannot be a pool's: {error}"),
             Self::Create(error) => write!(f, "the pool's factory made no object: {error}"),
+            Self::Exhausted { pool, max_live, waited } => write!(
+                f,
+                "all {max_live} objects of the pool {pool:?} are in use, and none came back \
+                 within {waited:?}: hold them for a shorter time, wait longer, or raise the limit"
+            ),
+            Self::Closed { pool } => write!(f, "the pool {pool:?} was closed"),
             Self::Setting { variable, value } => write!(
                 f,
                 "the environment variable {variable} holds {value:?}: set it to a number of \
@@ -40,7 +61,7 @@ impl core::error::Error for PoolError {
         match self {
             Self::Name(error) => Some(error),
             Self::Create(error) => Some(&**error),
-            Self::Setting { .. } => None,
+            _ => None,
         }
     }
 }

@@ -56,3 +56,14 @@ pub use {
     local::{LocalGuard, LocalPool},
     settings::default_retained_max,
 };
+
+// The pool with a limit on live objects.
+#[cfg(not(loom))]
+mod bounded;
+pub(crate) mod each;
+pub(crate) mod gate;
+#[cfg(not(loom))]
+mod wait_times;
+
+#[cfg(not(loom))]
+pub use bounded::{Acquire, BoundedPool, BoundedPoolBuilder, Lease};

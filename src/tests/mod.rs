@@ -11,6 +11,8 @@ mod loom_counters;
 #[cfg(loom)]
 mod loom_cross_thread_free;
 #[cfg(loom)]
+mod loom_gate;
+#[cfg(loom)]
 mod loom_lease;
 #[cfg(loom)]
 mod loom_leases;
