@@ -72,7 +72,7 @@ address() {
     # Some unit tests leak what stands for memory that lives for ever.
     ASAN_OPTIONS="$may_fail:detect_leaks=0" run address lib
     run address it testing property property_backends address_reuse failing_inner realloc layouts
-    run address pools_property
+    run address pools_property bounded
     # A forgotten guard's memory is never freed: that is what it tests.
     ASAN_OPTIONS="$may_fail:detect_leaks=0" run address process_pools
 }
@@ -85,7 +85,7 @@ thread() {
     BUILD_STD=-Zbuild-std
     must_catch thread race "ThreadSanitizer: data race"
     run thread lib it testing property property_backends address_reuse failing_inner
-    run thread process_pools pools_property
+    run thread process_pools pools_property bounded
 }
 
 for sanitizer in ${1:-address thread}; do

@@ -4,10 +4,16 @@
 //! `src/tests` explore the shipped code. The only file that names `loom`.
 
 #[cfg(loom)]
-use loom::sync::atomic as loom_atomic;
+use loom::{
+    sync::{self as loom_sync, atomic as loom_atomic},
+    thread as loom_thread, thread_local as loom_thread_local,
+};
 
+pub(crate) mod home;
+pub(crate) mod lock;
 #[cfg(loom)]
 pub(crate) mod modelled;
+pub(crate) mod park;
 
 #[cfg(loom)]
 pub(crate) use {loom::cell::UnsafeCell, modelled::*};

@@ -1,6 +1,7 @@
 //! Why a pool could not be made, or could not give an object.
 
 use core::fmt;
+use core::time::Duration;
 
 use crate::ledger::name::TagError;
 
@@ -12,6 +13,41 @@ pub enum PoolError {
     Name(TagError),
     /// The factory could not make an object; holds its error.
     Create(Box<dyn core::error::Error + Send + Sync>),
+    /// All objects are in use, and none came back in time.
+    Exhausted {
+        /// The pool's name.
+        pool: String,
+        /// Objects that may be live.
+        max_live: usize,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// The pool was closed.
+    Closed {
+        /// The pool's name.
+        pool: String,
+    },
+    /// No pool is registered under the name.
+    Unknown {
+        /// The name that was asked for.
+        name: String,
+    },
+    /// Another pool is registered under the name already.
+    NameTaken {
+        /// The name.
+        name: String,
+        /// The type of that other pool.
+        registered: &'static str,
+    },
+    /// The pool under the name has another type.
+    WrongType {
+        /// The name.
+        name: String,
+        /// The type of the pool that is registered.
+        registered: &'static str,
+        /// The type that was asked for.
+        asked: &'static str,
+    },
     /// An environment variable does not hold what it should.
     Setting {
         /// The variable.
@@ -26,6 +62,23 @@ impl fmt::Display for PoolError {
         match self {
             Self::Name(error) => write!(f, "this name cannot be a pool's: {error}"),
             Self::Create(error) => write!(f, "the pool's factory made no object: {error}"),
+            Self::Exhausted { pool, max_live, waited } => write!(
+                f,
+                "all {max_live} objects of the pool {pool:?} are in use, and none came back \
+                 within {waited:?}: hold them for a shorter time, wait longer, or raise the limit"
+            ),
+            Self::Closed { pool } => write!(f, "the pool {pool:?} was closed"),
+            Self::Unknown { name } => {
+                write!(f, "no pool is named {name:?}: register it with Pools::register first")
+            }
+            Self::NameTaken { name, registered } => write!(
+                f,
+                "a pool of type {registered} is named {name:?} already: use that, or another name"
+            ),
+            Self::WrongType { name, registered, asked } => write!(
+                f,
+                "the pool named {name:?} is of type {registered}, and not of type {asked}"
+            ),
             Self::Setting { variable, value } => write!(
                 f,
                 "the environment variable {variable} holds {value:?}: set it to a number of \
@@ -40,7 +93,7 @@ impl core::error::Error for PoolError {
         match self {
             Self::Name(error) => Some(error),
             Self::Create(error) => Some(&**error),
-            Self::Setting { .. } => None,
+            _ => None,
         }
     }
 }

@@ -251,6 +251,21 @@ impl<T> AtomicPtr<T> {
         }
         self.0.compare_exchange(from, to, weakened(success), failure)
     }
+
+    #[track_caller]
+    pub(crate) fn store(&self, value: *mut T, order: Ordering) {
+        let order = weakened(order);
+        if store_exchanges() {
+            self.0.swap(value, order);
+        } else {
+            self.0.store(value, order);
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn swap(&self, value: *mut T, order: Ordering) -> *mut T {
+        self.0.swap(value, weakened(order))
+    }
 }
 
 /// A total that one thread adds to, by `bump`, and all may read.

@@ -27,7 +27,7 @@ pub(super) enum Preemptions {
 }
 
 /// The sources that mutants change.
-const SOURCES: [(&str, &str); 15] = [
+const SOURCES: [(&str, &str); 18] = [
     ("ledger/cell.rs", include_str!("../ledger/cell.rs")),
     ("ledger/lease.rs", include_str!("../ledger/lease.rs")),
     ("ledger/leases.rs", include_str!("../ledger/leases.rs")),
@@ -41,6 +41,9 @@ const SOURCES: [(&str, &str); 15] = [
     ("ledger/tag_map.rs", include_str!("../ledger/tag_map.rs")),
     ("ledger/tag_table.rs", include_str!("../ledger/tag_table.rs")),
     ("ledger/tenure.rs", include_str!("../ledger/tenure.rs")),
+    ("pool/gate/shelf.rs", include_str!("../pool/gate/shelf.rs")),
+    ("pool/gate/state.rs", include_str!("../pool/gate/state.rs")),
+    ("pool/gate/wait.rs", include_str!("../pool/gate/wait.rs")),
     ("pool/stack.rs", include_str!("../pool/stack.rs")),
     ("pool/turn.rs", include_str!("../pool/turn.rs")),
 ];

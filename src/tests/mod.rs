@@ -11,6 +11,8 @@ mod loom_counters;
 #[cfg(loom)]
 mod loom_cross_thread_free;
 #[cfg(loom)]
+mod loom_gate;
+#[cfg(loom)]
 mod loom_lease;
 #[cfg(loom)]
 mod loom_leases;
@@ -20,6 +22,8 @@ mod loom_once_ptr;
 mod loom_pool_stack;
 #[cfg(loom)]
 mod loom_pool_turn;
+#[cfg(loom)]
+mod loom_resources;
 #[cfg(loom)]
 mod loom_roster;
 #[cfg(loom)]

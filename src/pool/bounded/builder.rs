@@ -1,0 +1,116 @@
+//! How a bounded pool is set up.
+
+use core::time::Duration;
+use std::sync::Arc;
+
+use super::BoundedPool;
+use super::recipe::{BoxError, Recipe};
+use super::shared::{Shared, boxed};
+use crate::pool::PoolError;
+use crate::reclaim::{self, Reclaimer};
+
+/// Sets up a [`BoundedPool`]; made by [`BoundedPool::builder`] and
+/// [`BoundedPool::try_builder`].
+///
+/// All functions run without a lock, so that they may use the pool; those that make,
+/// check and reset run under the pool's tag.
+#[must_use = "`build` makes the pool"]
+pub struct BoundedPoolBuilder<T> {
+    name: String,
+    max_live: usize,
+    recipe: Recipe<T>,
+}
+
+impl<T: Send + 'static> BoundedPoolBuilder<T> {
+    pub(super) fn new<E: Into<BoxError>>(
+        name: &str,
+        max_live: usize,
+        factory: impl Fn() -> Result<T, E> + Send + Sync + 'static,
+    ) -> Self {
+        let recipe = Recipe {
+            factory: Box::new(move || factory().map_err(boxed)),
+            check: None,
+            reset: None,
+            weigher: None,
+            acquire_timeout: None,
+            max_lifetime: None,
+            idle_timeout: None,
+            retain_after_panic: false,
+        };
+        Self { name: name.to_owned(), max_live, recipe }
+    }
+
+    /// How long [`acquire`](BoundedPool::acquire) waits; for ever unless set.
+    pub fn acquire_timeout(mut self, timeout: Duration) -> Self {
+        self.recipe.acquire_timeout = Some(timeout);
+        self
+    }
+
+    /// Checks an object that was idle before it is given out; false discards it.
+    pub fn health_check(mut self, check: impl Fn(&mut T) -> bool + Send + Sync + 'static) -> Self {
+        self.recipe.check = Some(Box::new(check));
+        self
+    }
+
+    /// Prepares an object for the next user when it comes back.
+    pub fn reset(self, reset: impl Fn(&mut T) + Send + Sync + 'static) -> Self {
+        self.try_reset(move |object| {
+            reset(object);
+            true
+        })
+    }
+
+    /// Prepares an object for the next user when it comes back; false discards it.
+    pub fn try_reset(mut self, reset: impl Fn(&mut T) -> bool + Send + Sync + 'static) -> Self {
+        self.recipe.reset = Some(Box::new(reset));
+        self
+    }
+
+    /// Discards objects this long after they were made: when they come back, or while
+    /// they are idle. Kept for ever unless set.
+    ///
+    /// An object that is in use stays. Idle ones leave when somebody acquires,
+    /// returns, or calls [`remove_expired`](BoundedPool::remove_expired).
+    pub fn max_lifetime(mut self, lifetime: Duration) -> Self {
+        self.recipe.max_lifetime = Some(lifetime);
+        self
+    }
+
+    /// Discards objects that nobody used for so long; kept for ever unless set.
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.recipe.idle_timeout = Some(timeout);
+        self
+    }
+
+    /// Says how many bytes an object owns beside itself; it runs when one comes back.
+    ///
+    /// Without it the ledger's bytes under the pool's tag are spread evenly over the
+    /// objects, and what they take under other tags is not seen.
+    pub fn weigher(mut self, weigher: impl Fn(&T) -> usize + Send + Sync + 'static) -> Self {
+        self.recipe.weigher = Some(Box::new(weigher));
+        self
+    }
+
+    /// Keeps objects that come back while their thread panics; discarded unless set.
+    ///
+    /// They are reset as ever; one whose reset panics, too, is discarded.
+    pub fn retain_after_panic(mut self, retain: bool) -> Self {
+        self.recipe.retain_after_panic = retain;
+        self
+    }
+
+    /// Makes the pool; it has no objects yet.
+    ///
+    /// # Errors
+    ///
+    /// [`PoolError::Name`] if `pool/<name>` is not the name of a tag, or there are
+    /// too many tags.
+    pub fn build(self) -> Result<BoundedPool<T>, PoolError> {
+        let tag = reclaim::tag_below("pool", &self.name)?;
+        let make = || Arc::new(Shared::new(self.name, tag.clone(), self.max_live, self.recipe));
+        let shared = tag.run(make);
+        let reclaimer: Arc<dyn Reclaimer> = Arc::<Shared<T>>::clone(&shared);
+        reclaim::register(&reclaimer);
+        Ok(BoundedPool { shared })
+    }
+}

@@ -1,0 +1,204 @@
+//! Futures that are dropped at any of their polls: nothing is lost, and the next one
+//! is woken.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+
+use heapledger::{Acquire, BoundedPool, Lease, PoolError};
+
+use crate::{Woken, check, poll_once};
+
+fn pool(name: &str) -> BoundedPool<()> {
+    BoundedPool::new(name, 1, || ()).unwrap()
+}
+
+/// Where a future is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dropped {
+    Unpolled,
+    /// In the queue, alone or before somebody else.
+    Waiting,
+    /// Its turn has come, and it was not polled since.
+    Granted,
+    Done,
+}
+
+#[test]
+fn dropped_at_each_poll() {
+    for dropped in [Dropped::Unpolled, Dropped::Waiting, Dropped::Granted, Dropped::Done] {
+        for (followed, closed) in [(false, false), (true, false), (true, true)] {
+            let pool = pool("bounded/cancelled");
+            let (woken, next_woken) = (Arc::<Woken>::default(), Arc::<Woken>::default());
+            let held = pool.acquire().unwrap();
+            let mut future = pool.acquire_async();
+            let mut next = pool.acquire_async();
+            if dropped != Dropped::Unpolled {
+                assert!(poll_once(&mut future, &woken).is_none());
+            }
+            if followed {
+                assert!(poll_once(&mut next, &next_woken).is_none());
+            }
+            let mut held = Some(held);
+            if matches!(dropped, Dropped::Granted | Dropped::Done) {
+                held = None;
+                assert_eq!((woken.times(), next_woken.times()), (1, 0));
+            }
+            if dropped == Dropped::Done {
+                assert!(matches!(poll_once(&mut future, &woken), Some(Ok(_))));
+            }
+            if closed {
+                pool.close();
+            }
+            drop(future);
+            drop(held);
+            if closed {
+                assert_eq!(next_woken.times(), 1);
+                let refused = poll_once(&mut next, &next_woken);
+                // Unless it was its turn already: then it has what it was given.
+                if !matches!(refused, Some(Ok(_))) {
+                    assert!(matches!(refused, Some(Err(PoolError::Closed { .. }))));
+                }
+            } else if followed {
+                assert_eq!(next_woken.times(), 1, "{dropped:?}: the next one waits for ever");
+                assert!(matches!(poll_once(&mut next, &next_woken), Some(Ok(_))));
+            }
+            drop(next);
+            let it = check(&pool);
+            assert_eq!(it.in_use, 0, "{dropped:?}: a place is lost");
+            assert_eq!(pool.try_acquire().is_ok(), !closed);
+        }
+    }
+}
+
+/// The waker that counts is the last one.
+#[test]
+fn a_future_may_change_its_waker() {
+    let pool = pool("bounded/waker_changes");
+    let (first, last) = (Arc::<Woken>::default(), Arc::<Woken>::default());
+    let held = pool.acquire().unwrap();
+    let mut future = pool.acquire_async();
+    assert!(poll_once(&mut future, &first).is_none());
+    assert!(poll_once(&mut future, &last).is_none());
+    drop(held);
+    assert_eq!((first.times(), last.times()), (0, 1));
+    assert_eq!(Arc::strong_count(&first), 1, "wakers are not kept");
+    assert!(matches!(poll_once(&mut future, &last), Some(Ok(_))));
+    assert_eq!(Arc::strong_count(&last), 1);
+}
+
+/// `make` takes three polls; dropped before each of them, and after the last.
+#[test]
+fn half_made_objects_leave_their_place() {
+    let make = || {
+        let mut polls = 0;
+        poll_fn(move |_| {
+            polls += 1;
+            if polls < 3 { Poll::Pending } else { Poll::Ready(Ok::<_, PoolError>(())) }
+        })
+    };
+    for polls in 0..4 {
+        let pool = pool("bounded/half_made");
+        let (woken, next_woken) = (Arc::<Woken>::default(), Arc::<Woken>::default());
+        let mut future = Box::pin(pool.acquire_or_make(make));
+        let mut next = pool.acquire_async();
+        for poll in 1..=polls {
+            assert_eq!(poll_once(&mut future, &woken).is_some(), poll == 3);
+        }
+        if (1..3).contains(&polls) {
+            assert!(poll_once(&mut next, &next_woken).is_none(), "the place is taken");
+        }
+        drop(future);
+        assert_eq!(next_woken.times(), usize::from((1..3).contains(&polls)));
+        assert!(matches!(poll_once(&mut next, &next_woken), Some(Ok(_))));
+        drop(next);
+        let it = check(&pool);
+        assert_eq!((it.created, it.retained), (1, 1));
+    }
+}
+
+#[test]
+fn what_cannot_be_made_leaves_its_place_and_what_is_idle_is_used() {
+    let pool = BoundedPool::new("bounded/made", 1, || 1).unwrap();
+    let woken = Arc::<Woken>::default();
+    let fails = pool.acquire_or_make(|| async { Err::<i32, _>("no route") });
+    let outcome = poll_once(&mut Box::pin(fails), &woken).unwrap();
+    assert!(matches!(outcome, Err(PoolError::Create(error)) if error.to_string() == "no route"));
+    let mut made = Box::pin(pool.acquire_or_make(|| async { Ok::<_, PoolError>(2) }));
+    assert_eq!(*poll_once(&mut made, &woken).unwrap().unwrap(), 2);
+    let mut idle = Box::pin(pool.acquire_or_make(|| async { Err::<i32, _>("not needed") }));
+    assert_eq!(*poll_once(&mut idle, &woken).unwrap().unwrap(), 2);
+    assert_eq!(check(&pool).created, 1);
+}
+
+/// The factory may run within a poll, so the object may come under the right tag.
+#[test]
+fn objects_made_by_a_future_are_the_pools() {
+    let pool = BoundedPool::new("bounded/made_tagged", 1, Vec::new).unwrap();
+    let tag = heapledger::Tag::register("pool/bounded/made_tagged").unwrap();
+    let before = tag.read().unwrap().own.live_bytes();
+    let make = || async {
+        tokio::task::yield_now().await;
+        Ok::<_, PoolError>(vec![0_u8; 30_000])
+    };
+    let lease = runtime().block_on(pool.acquire_or_make(make)).unwrap();
+    let grown = tag.read().unwrap().own.live_bytes() - before;
+    assert!((30_000..31_000).contains(&grown), "{grown} bytes, lease of {}", lease.len());
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().build().unwrap()
+}
+
+/// Tasks of a runtime, of whose acquisitions two in three lose a `select!`.
+#[test]
+fn selected_against() {
+    let pool = BoundedPool::new("bounded/select", 2, || 0_u64).unwrap();
+    let pool = Arc::new(pool);
+    let got = runtime().block_on(async {
+        let tasks: Vec<_> = (0..50_u64)
+            .map(|task| {
+                let pool = pool.clone();
+                tokio::spawn(async move {
+                    let mut got = 0;
+                    for turn in 0..60 {
+                        let lease: Result<Lease<'_, u64>, _> = tokio::select! {
+                            biased;
+                            lease = pool.acquire_async() => lease,
+                            () = yields(task + turn) => continue,
+                        };
+                        *lease.unwrap() += 1;
+                        tokio::task::yield_now().await;
+                        got += 1;
+                    }
+                    got
+                })
+            })
+            .collect();
+        let mut got = 0;
+        for task in tasks {
+            got += task.await.unwrap();
+        }
+        got
+    });
+    let it = check(&pool);
+    assert!(got > 0 && it.in_use == 0, "{got}, {it:?}");
+    let leases = [pool.try_acquire().unwrap(), pool.try_acquire().unwrap()];
+    assert_eq!(leases.iter().map(|lease| **lease).sum::<u64>(), got);
+}
+
+async fn yields(number: u64) {
+    for _ in 0..number % 3 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// A future that is never dropped keeps its place, like a lease that is not.
+#[test]
+fn futures_are_send() {
+    fn send<T: Send>(_: &T) {}
+    let pool = pool("bounded/send");
+    let future: Acquire<'_, ()> = pool.acquire_async();
+    send(&future);
+    send(&pool.acquire_or_make(|| async { Ok::<_, PoolError>(()) }));
+}

@@ -1,0 +1,123 @@
+//! Health checks, and objects that are too old. Times are 0 or an hour: what must
+//! expire has, and what must not has not, however slow the machine is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
+
+use heapledger::{BoundedPool, BoundedPoolBuilder};
+
+use crate::check;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn numbered(name: &str, max_live: usize) -> BoundedPoolBuilder<usize> {
+    let next = AtomicUsize::new(0);
+    BoundedPool::builder(name, max_live, move || next.fetch_add(1, SeqCst))
+}
+
+#[test]
+fn what_is_old_is_not_used_again() {
+    let pool = numbered("bounded/old", 2).max_lifetime(Duration::ZERO).build().unwrap();
+    assert_eq!(*pool.acquire().unwrap(), 0);
+    assert_eq!(*pool.acquire().unwrap(), 1);
+    let it = check(&pool);
+    assert_eq!((it.created, it.dropped, it.retained), (2, 2, 0), "discarded when it came back");
+}
+
+#[test]
+fn what_was_idle_for_too_long_is_not_used_again() {
+    let pool = numbered("bounded/idle", 2).idle_timeout(Duration::ZERO).build().unwrap();
+    drop([pool.acquire().unwrap(), pool.acquire().unwrap()]);
+    assert_eq!(*pool.acquire().unwrap(), 2);
+    let it = check(&pool);
+    assert_eq!((it.created, it.dropped, it.retained), (3, 3, 0));
+}
+
+/// Nobody came back meanwhile: who acquires finds them.
+#[test]
+fn expired_objects_are_not_given_out() {
+    let timeout = Duration::from_millis(20);
+    let pool = numbered("bounded/expired", 2).idle_timeout(timeout).build().unwrap();
+    drop([pool.acquire().unwrap(), pool.acquire().unwrap()]);
+    std::thread::sleep(2 * timeout);
+    let lease = pool.acquire().unwrap();
+    let it = check(&pool);
+    assert_eq!((*lease, it.dropped, it.retained), (2, 2, 0));
+}
+
+#[test]
+fn what_is_young_stays() {
+    let pool = numbered("bounded/young", 2).max_lifetime(HOUR).idle_timeout(HOUR).build().unwrap();
+    for _ in 0..10 {
+        assert_eq!(*pool.acquire().unwrap(), 0);
+    }
+    assert_eq!(pool.remove_expired(), 0);
+    assert_eq!(check(&pool).retained, 1);
+}
+
+/// Idle objects leave without anybody who wants one.
+#[test]
+fn expired_objects_are_removed_on_request() {
+    let timeout = Duration::from_millis(20);
+    let pool = numbered("bounded/removed", 3).idle_timeout(timeout).build().unwrap();
+    drop([pool.acquire().unwrap(), pool.acquire().unwrap(), pool.acquire().unwrap()]);
+    std::thread::sleep(2 * timeout);
+    pool.remove_expired();
+    let it = check(&pool);
+    assert_eq!((it.dropped, it.retained), (3, 0));
+}
+
+/// One that is used again and again takes the idle ones along when it comes back.
+#[test]
+fn expired_objects_are_removed_by_those_that_come_back() {
+    let timeout = Duration::from_millis(20);
+    let pool = numbered("bounded/swept", 3).idle_timeout(timeout).build().unwrap();
+    let kept = pool.acquire().unwrap();
+    drop([pool.acquire().unwrap(), pool.acquire().unwrap()]);
+    std::thread::sleep(2 * timeout);
+    drop(kept);
+    let it = check(&pool);
+    assert_eq!((it.dropped, it.in_use), (2 + 1 - it.retained, 0), "the other two are gone");
+}
+
+#[test]
+fn what_is_broken_is_not_given_out() {
+    let checked = Arc::new(AtomicUsize::new(0));
+    let count = checked.clone();
+    let pool = numbered("bounded/broken", 4)
+        .health_check(move |number| {
+            count.fetch_add(1, SeqCst);
+            *number == 3
+        })
+        .build()
+        .unwrap();
+    let leases: Vec<_> = (0..4).map(|_| pool.acquire().unwrap()).collect();
+    assert_eq!(checked.load(SeqCst), 0, "new ones are taken as they are");
+    drop(leases);
+    assert_eq!(*pool.acquire().unwrap(), 3, "the one that is not broken");
+    let checks = checked.load(SeqCst);
+    let it = check(&pool);
+    assert_eq!(it.dropped as usize, checks - 1);
+    assert_eq!((it.created, it.retained as usize), (4, 4 - (checks - 1)));
+    pool.resize(1);
+    drop(pool.acquire().unwrap());
+}
+
+#[test]
+fn when_all_are_broken_another_one_is_made() {
+    let pool = numbered("bounded/all_broken", 2).health_check(|_| false).build().unwrap();
+    drop([pool.acquire().unwrap(), pool.acquire().unwrap()]);
+    assert_eq!(*pool.acquire().unwrap(), 2);
+    let it = check(&pool);
+    assert_eq!((it.created, it.dropped, it.retained), (3, 2, 1));
+}
+
+#[test]
+fn what_cannot_be_reset_is_discarded() {
+    let pool = numbered("bounded/reset", 1).try_reset(|number| *number != 0).build().unwrap();
+    assert_eq!(*pool.acquire().unwrap(), 0);
+    assert_eq!(*pool.acquire().unwrap(), 1);
+    assert_eq!(*pool.acquire().unwrap(), 1);
+    assert_eq!(check(&pool).dropped, 1);
+}
