@@ -15,6 +15,7 @@
 //! Who raises a tag's peak is inside the gate of the table: the id has not become
 //! another tag's since live was read.
 
+use core::mem::ManuallyDrop;
 use core::ops::Range;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -90,7 +91,8 @@ pub(crate) fn of(id: u16) -> u64 {
 #[cold]
 #[inline(never)]
 pub(crate) fn look(shard: &Shard) -> Option<u64> {
-    let inside = reading();
+    // Left by hand: with a destructor there would be a way to unwind.
+    let inside = ManuallyDrop::new(reading());
     let mut moved = false;
     let mut next: Option<u64> = None;
     for id in 0..read::tags_len() as u16 {
@@ -111,6 +113,7 @@ pub(crate) fn look(shard: &Shard) -> Option<u64> {
     if moved && shard.process_look_is_due(interval_bytes().cast_unsigned(), enough) {
         raise_process(read::total().live_bytes());
     }
+    drop(ManuallyDrop::into_inner(inside));
     next
 }
 

@@ -11,7 +11,7 @@ use super::guard::Stays;
 /// Keeps a scope current on this thread until it is dropped, and a short-lived tag's
 /// number from being given to another.
 ///
-/// Made by [`EphemeralTag::enter`] and [`Scope::enter`](crate::Scope::enter). Drop
+/// Made by [`EphemeralTag::enter`](crate::EphemeralTag::enter) and [`Scope::enter`](crate::Scope::enter). Drop
 /// puts back what was current when the guard was made, as [`ScopeGuard`] does.
 ///
 /// Guards of short-lived tags want to be dropped in order, innermost first, which is

@@ -5,7 +5,7 @@ use crate::error::{Error, ErrorKind};
 use crate::ledger::Counts;
 use crate::ledger::injection::Plan;
 use crate::ledger::observer::Open;
-use crate::ledger::registry::TAGS;
+use crate::ledger::registry;
 use crate::scope::{EnteredScope, Scope};
 use crate::snapshot;
 
@@ -130,7 +130,9 @@ impl Observation {
         let mut tags = Vec::new();
         for (id, of_tag) in self.0.tags().filter(|(_, of_tag)| *of_tag != Counts::ZERO) {
             counts = counts.plus(&of_tag);
-            let name = TAGS.name(id).map_or_else(|| format!("(tag {id})"), str::to_owned);
+            // A short-lived tag that is over has left its number to another, or nobody.
+            let name =
+                registry::reading().name(id).map_or_else(|| format!("(tag {id})"), str::to_owned);
             tags.push(TagGrowth { tag: name, counts: of_tag });
         }
         tags.sort_by(|a, b| {

@@ -5,7 +5,7 @@
 //! executions, and mutants that must fail with the message that is expected. A
 //! floor is what the model took when it was written, rounded down: the number
 //! falls when loom no longer sees the branches. Floors below a thousand are of models
-//! that small, and explored fully.
+//! that small.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;

@@ -238,7 +238,7 @@ fn loom_leases_free_drop_and_next() {
 
 #[test]
 fn loom_leases_stale_or_held() {
-    explore("a lease is entered while its handle goes", AsAsked, 1, stale_or_held);
+    explore("a lease is entered while its handle goes", AsAsked, 600, stale_or_held);
 }
 
 #[test]
