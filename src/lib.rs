@@ -189,7 +189,10 @@ pub use {
 };
 
 #[cfg(not(loom))]
-pub use pool::{Acquire, BoundedPool, BoundedPoolBuilder, Lease};
+pub use pool::{
+    Acquire, BoundedPool, BoundedPoolBuilder, Cleanup, Key, Lease, NamedPool, Pools, ResourceError,
+    ResourceGuard, ResourceStatistics, Resources, Slab,
+};
 
 // What `pool!` writes names these.
 #[cfg(not(loom))]

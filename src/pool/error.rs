@@ -27,6 +27,27 @@ pub enum PoolError {
         /// The pool's name.
         pool: String,
     },
+    /// No pool is registered under the name.
+    Unknown {
+        /// The name that was asked for.
+        name: String,
+    },
+    /// Another pool is registered under the name already.
+    NameTaken {
+        /// The name.
+        name: String,
+        /// The type of that other pool.
+        registered: &'static str,
+    },
+    /// The pool under the name has another type.
+    WrongType {
+        /// The name.
+        name: String,
+        /// The type of the pool that is registered.
+        registered: &'static str,
+        /// The type that was asked for.
+        asked: &'static str,
+    },
     /// An environment variable does not hold what it should.
     Setting {
         /// The variable.
@@ -47,6 +68,17 @@ impl fmt::Display for PoolError {
                  within {waited:?}: hold them for a shorter time, wait longer, or raise the limit"
             ),
             Self::Closed { pool } => write!(f, "the pool {pool:?} was closed"),
+            Self::Unknown { name } => {
+                write!(f, "no pool is named {name:?}: register it with Pools::register first")
+            }
+            Self::NameTaken { name, registered } => write!(
+                f,
+                "a pool of type {registered} is named {name:?} already: use that, or another name"
+            ),
+            Self::WrongType { name, registered, asked } => write!(
+                f,
+                "the pool named {name:?} is of type {registered}, and not of type {asked}"
+            ),
             Self::Setting { variable, value } => write!(
                 f,
                 "the environment variable {variable} holds {value:?}: set it to a number of \

@@ -57,13 +57,24 @@ pub use {
     settings::default_retained_max,
 };
 
-// The pool with a limit on live objects.
+// The pool with a limit on live objects, and what else there is for objects that are
+// not alike: by key, by name, by id.
 #[cfg(not(loom))]
 mod bounded;
 pub(crate) mod each;
 pub(crate) mod gate;
 #[cfg(not(loom))]
+mod named;
+pub(crate) mod resources;
+#[cfg(not(loom))]
+mod slab;
+#[cfg(not(loom))]
 mod wait_times;
 
 #[cfg(not(loom))]
-pub use bounded::{Acquire, BoundedPool, BoundedPoolBuilder, Lease};
+pub use {
+    bounded::{Acquire, BoundedPool, BoundedPoolBuilder, Lease},
+    named::{NamedPool, Pools},
+    resources::{Cleanup, ResourceError, ResourceGuard, ResourceStatistics, Resources},
+    slab::{Key, Slab},
+};

@@ -23,6 +23,8 @@ mod loom_pool_stack;
 #[cfg(loom)]
 mod loom_pool_turn;
 #[cfg(loom)]
+mod loom_resources;
+#[cfg(loom)]
 mod loom_roster;
 #[cfg(loom)]
 mod loom_slots;

@@ -2,6 +2,7 @@
 
 use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 
 use heapledger::{BoundedPool, Lease, PoolError, PoolKind};
@@ -231,4 +232,27 @@ fn objects_are_made_and_reset_under_the_pools_tag() {
     assert!((20_000..21_000).contains(&(live() - empty)));
     pool.resize(0);
     assert!(live() - empty < 1_000);
+}
+
+/// The place is free when the destructor is done, and not before.
+#[test]
+fn an_object_is_alive_until_its_destructor_is_done() {
+    struct OnDrop(Arc<OnceLock<BoundedPool<OnDrop>>>, Arc<AtomicUsize>);
+    impl Drop for OnDrop {
+        fn drop(&mut self) {
+            if self.0.get().expect("the pool").try_acquire().is_err() {
+                self.1.fetch_add(1, SeqCst);
+            }
+        }
+    }
+    let (pool, refused) = (Arc::new(OnceLock::new()), Arc::new(AtomicUsize::new(0)));
+    let (pool_in, refused_in) = (pool.clone(), refused.clone());
+    let make = move || OnDrop(pool_in.clone(), refused_in.clone());
+    let pool = pool.get_or_init(|| BoundedPool::new("bounded/destructor", 1, make).unwrap());
+    Lease::discard(pool.acquire().unwrap());
+    assert_eq!(refused.load(SeqCst), 1);
+    drop(pool.acquire().unwrap());
+    pool.resize(0);
+    assert_eq!(refused.load(SeqCst), 2);
+    assert_eq!(check(pool).dropped, 2);
 }

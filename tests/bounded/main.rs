@@ -1,4 +1,4 @@
-//! `BoundedPool`, as a program uses it.
+//! `BoundedPool`, `Resources` and `Pools`, as a program uses them.
 //!
 //! Where an order is asked for, it is the order of events, never of the clock: a test
 //! waits until a thread is in the queue by asking the pool.
@@ -8,7 +8,9 @@ mod chaos;
 mod expiry;
 mod limits;
 mod model;
+mod named;
 mod panics;
+mod resources;
 mod waiting;
 
 #[path = "../support/random.rs"]
