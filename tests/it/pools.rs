@@ -229,6 +229,12 @@ fn a_local_pool_takes_what_cannot_leave_its_thread() {
     check(&pool.statistics());
 }
 
+/// A panic that nobody is told of: what a hook allocates to tell of one, for instance
+/// its symbols, would belong to the pool.
+fn silent_panic(message: &'static str) -> ! {
+    std::panic::resume_unwind(Box::new(message))
+}
+
 /// Panics in one of the user's functions, when it is told to.
 struct Fused {
     _owned: Box<u64>,
@@ -240,7 +246,9 @@ static FUSED_DROPS: AtomicUsize = AtomicUsize::new(0);
 impl Drop for Fused {
     fn drop(&mut self) {
         FUSED_DROPS.fetch_add(1, Ordering::Relaxed);
-        assert!(!self.in_drop, "in drop");
+        if self.in_drop {
+            silent_panic("in drop");
+        }
     }
 }
 
@@ -256,15 +264,21 @@ fn user_code_may_panic_everywhere() {
     };
     let (factory, reset, weigher, drops) = (burns(1), burns(2), burns(3), burns(4));
     let pool = Pool::builder("it/panics", move || {
-        assert!(!factory(), "in factory");
+        if factory() {
+            silent_panic("in factory");
+        }
         Fused { _owned: Box::new(1), in_drop: false }
     })
     .reset(move |it| {
-        assert!(!reset(), "in reset");
+        if reset() {
+            silent_panic("in reset");
+        }
         it.in_drop = drops();
     })
     .retained_bytes_max(1 << 20, move |_| {
-        assert!(!weigher(), "in weigher");
+        if weigher() {
+            silent_panic("in weigher");
+        }
         8
     })
     .retained_max(20)
@@ -280,7 +294,9 @@ fn user_code_may_panic_everywhere() {
                 guard.in_drop = false;
                 guards.push(guard);
             }
-            assert!(round % 7 != 0, "while objects are out");
+            if round % 7 == 0 {
+            silent_panic("while objects are out");
+        }
             for guard in guards {
                 let _ = catch_unwind(AssertUnwindSafe(|| drop(guard)));
             }
