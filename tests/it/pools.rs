@@ -295,8 +295,8 @@ fn user_code_may_panic_everywhere() {
                 guards.push(guard);
             }
             if round % 7 == 0 {
-            silent_panic("while objects are out");
-        }
+                silent_panic("while objects are out");
+            }
             for guard in guards {
                 let _ = catch_unwind(AssertUnwindSafe(|| drop(guard)));
             }
