@@ -150,13 +150,13 @@ fn loom_cross_thread_free_mutant_freed_blocks_read_relaxed() {
 #[test]
 #[should_panic(expected = "live bytes are negative")]
 fn loom_cross_thread_free_mutant_relaxed_shared_bytes() {
-    let text = "self.freed_bytes.fetch_add(";
+    let text = "self.freed_bytes.fetch_add(bytes,";
     explore_mutant("ledger/cell.rs", text, Change::Relaxed, hand_over_without_slots);
 }
 
 #[test]
 #[should_panic(expected = "live blocks are negative")]
 fn loom_cross_thread_free_mutant_relaxed_shared_blocks() {
-    let text = "self.freed_blocks.fetch_add(";
+    let text = "self.freed_blocks.fetch_add(1,";
     explore_mutant("ledger/cell.rs", text, Change::Relaxed, hand_over_without_slots);
 }
