@@ -449,11 +449,13 @@ impl Store {
         Some(reclaim::live_bytes(&self.tag)?.saturating_sub(self.own_bytes()))
     }
 
-    /// After an object was made: looks at the high-water mark, so often that a look at
+    /// After an object was made: looks at the high-water mark. At a thread's first few
+    /// objects each time, so that small pools are exact; then so often that a look at
     /// all threads costs each object a look at one.
     pub(super) fn note_growth(&self) {
+        const FIRST: u64 = 16;
         let created = self.shards.own().map_or(0, Shard::created);
-        if created.is_multiple_of(registry::slots_used().max(1) as u64) {
+        if created <= FIRST || created.is_multiple_of(registry::slots_used().max(1) as u64) {
             self.note_high_water();
         }
     }

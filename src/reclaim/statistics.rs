@@ -57,6 +57,9 @@ pub struct PoolStatistics {
     /// Objects out now, forgotten guards included.
     pub in_use: u64,
     /// The most objects seen out at one time.
+    ///
+    /// It is looked at when objects are made: by each thread at its first 16, then at
+    /// every n-th for n threads; and at each reading.
     pub high_water: u64,
     /// Objects ready now.
     pub retained: u64,

@@ -51,6 +51,27 @@ fn any_number_is_live_and_few_are_retained() {
 }
 
 #[test]
+fn the_most_objects_out_are_seen_across_threads() {
+    let pool = Pool::builder("it/high_water", || [0_u8; 100]).build().unwrap();
+    for _ in 0..3 {
+        let all_out = Barrier::new(4);
+        std::thread::scope(|threads| {
+            for _ in 0..4 {
+                threads.spawn(|| {
+                    let objects = [pool.acquire(), pool.acquire()];
+                    all_out.wait();
+                    drop(objects);
+                });
+            }
+        });
+        // All are back: nobody looked while they were out, but those who made them.
+        let it = pool.statistics();
+        check(&it);
+        assert_eq!((it.in_use, it.high_water), (0, 8), "{it:?}");
+    }
+}
+
+#[test]
 fn retention_is_bounded_in_bytes() {
     let make = || Vec::<u8>::new();
     let pool = Pool::builder("it/bytes", make)

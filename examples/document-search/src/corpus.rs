@@ -18,6 +18,9 @@ pub const FILE_BYTES_MAX: u64 = 8 << 20;
 /// Zero bytes are looked for in this many leading bytes.
 const BINARY_PROBE_BYTES: usize = 8 << 10;
 
+/// What a buffer to read files into holds at first, and keeps.
+const READ_BUFFER_BYTES: usize = 64 << 10;
+
 /// Extensions that never hold text worth reading to find out.
 const NOT_DOCUMENTS: &[&str] = &[
     "7z", "a", "avif", "bin", "bmp", "bz2", "class", "dll", "dylib", "eot", "exe", "gif", "gz",
@@ -130,14 +133,26 @@ fn spread(root: &Path, files: Vec<PathBuf>, limit: usize) -> Vec<PathBuf> {
     chosen
 }
 
-/// Read a file whole, unless it is too large or not text.
-pub fn read(file: &Path) -> Result<Vec<u8>, Reason> {
+heapledger::pool! {
+    /// Buffers to read files into: most files are smaller, and a buffer that grew for
+    /// a large one is not kept.
+    static READ_BUFFERS: Vec<u8> = Vec::with_capacity(READ_BUFFER_BYTES),
+        reset = |buffer| {
+            buffer.clear();
+            buffer.shrink_to(READ_BUFFER_BYTES);
+        },
+        name = "read_buffers";
+}
+
+/// Read a file whole, unless it is too large or not text, and make something of it.
+pub fn read<R>(file: &Path, make: impl FnOnce(&[u8]) -> Result<R, Reason>) -> Result<R, Reason> {
     let opened = File::open(file).map_err(|_| Reason::Unreadable)?;
     let expected = opened.metadata().map_err(|_| Reason::Unreadable)?.len();
     if expected > FILE_BYTES_MAX {
         return Err(Reason::TooLarge);
     }
-    let mut bytes = Vec::with_capacity(expected as usize + 1);
+    let mut bytes = READ_BUFFERS.acquire();
+    bytes.reserve(expected as usize + 1);
     // A file may grow while it is read: the limit holds all the same.
     opened.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|_| Reason::Unreadable)?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
@@ -146,7 +161,7 @@ pub fn read(file: &Path) -> Result<Vec<u8>, Reason> {
     if bytes[..bytes.len().min(BINARY_PROBE_BYTES)].contains(&0) {
         return Err(Reason::Binary);
     }
-    Ok(bytes)
+    make(&bytes)
 }
 
 #[cfg(test)]
@@ -213,8 +228,13 @@ mod tests {
         let folder = folder_with(&["text.txt"]);
         let binary = folder.path().join("binary.txt");
         fs::write(&binary, b"ab\0cd").expect("a file");
+        let read = |file: &Path| read(file, |bytes| Ok(bytes.to_vec()));
         assert_eq!(read(&binary), Err(Reason::Binary));
         assert_eq!(read(&folder.path().join("none")), Err(Reason::Unreadable));
+        assert_eq!(read(&folder.path().join("text.txt")), Ok(b"text.txt".to_vec()));
+        let large = folder.path().join("large.txt");
+        fs::write(&large, vec![b'x'; 3 * READ_BUFFER_BYTES]).expect("a file");
+        assert_eq!(read(&large), Ok(vec![b'x'; 3 * READ_BUFFER_BYTES]));
         assert_eq!(read(&folder.path().join("text.txt")), Ok(b"text.txt".to_vec()));
     }
 }

@@ -27,6 +27,8 @@ pub enum Error {
     ThreadPool(#[from] rayon::ThreadPoolBuildError),
     #[error("the full-text index failed: {0}")]
     Index(#[from] tantivy::TantivyError),
+    #[error("no index searcher: {0}")]
+    Searcher(#[from] heapledger::PoolError),
     #[error("a stored text is damaged: {0}")]
     Store(#[from] Damaged),
     #[error("the memory cannot be read: {0}")]
@@ -55,6 +57,7 @@ impl Error {
             | Self::Thread(_)
             | Self::ThreadPool(_) => 2,
             Self::Index(_)
+            | Self::Searcher(_)
             | Self::Store(_)
             | Self::Memory(_)
             | Self::Server(_)

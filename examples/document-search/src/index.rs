@@ -1,21 +1,17 @@
 //! The full-text index: built segment by segment, merged, searched.
 
 mod directory;
+mod searcher;
 
-use heapledger::scope;
-use tantivy::collector::{Count, TopDocs};
-use tantivy::columnar::Column;
+use heapledger::{BoundedPool, scope};
 use tantivy::indexer::{SingleSegmentIndexWriter, merge_indices};
-use tantivy::query::QueryParser;
 use tantivy::schema::{FAST, Field, Schema, TEXT};
-use tantivy::{Index, IndexSettings, ReloadPolicy, Searcher, TantivyDocument};
+use tantivy::{Index, IndexSettings, TantivyDocument};
 
 use crate::error::Error;
 use crate::extract::Extracted;
 use directory::TaggedDirectory;
-
-/// A word in the title counts as much as this many in the text.
-const TITLE_BOOST: f32 = 3.0;
+use searcher::Searcher;
 
 /// Memory after which a writer closes its segment and begins the next.
 const SEGMENT_BYTES: usize = 64 << 20;
@@ -100,11 +96,12 @@ fn open_segment(schema: Schema) -> Result<SingleSegmentIndexWriter, Error> {
 }
 
 /// The finished index, open for searching.
+///
+/// Each search has a searcher to itself while it runs. There are never more of them
+/// than there are threads to search, however many requests come: the others wait
+/// their turn.
 pub struct SearchIndex {
-    searcher: Searcher,
-    parser: QueryParser,
-    /// For each segment, the number in the store of each of its documents.
-    numbers: Vec<Column<u64>>,
+    searchers: BoundedPool<Searcher>,
 }
 
 /// What a search finds.
@@ -116,8 +113,13 @@ pub struct Found {
 }
 
 impl SearchIndex {
-    /// Merge segments, which are gone after that, and open the result.
-    pub fn merge(mut segments: Vec<Index>, fields: &Fields) -> Result<Self, Error> {
+    /// Merge segments, which are gone after that, and open the result for so many
+    /// searches at one time.
+    pub fn merge(
+        mut segments: Vec<Index>,
+        fields: &Fields,
+        searches_max: usize,
+    ) -> Result<Self, Error> {
         let index = scope!("index/merge", {
             match segments.len() {
                 1 => segments.remove(0),
@@ -126,31 +128,19 @@ impl SearchIndex {
         });
         drop(segments);
 
-        let _scope = scope!("index/reader");
-        // Manual: the index does not change any more, nobody need watch it.
-        let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
-        let searcher = reader.searcher();
-        let mut parser = QueryParser::for_index(&index, vec![fields.title, fields.text]);
-        parser.set_field_boost(fields.title, TITLE_BOOST);
-        let numbers = searcher
-            .segment_readers()
-            .iter()
-            .map(|segment| segment.fast_fields().u64("number"))
-            .collect::<Result<_, _>>()?;
-        Ok(Self { searcher, parser, numbers })
+        // What a searcher holds is the pool's: the factory runs under its tag.
+        let fields = fields.clone();
+        let open = move || Searcher::open(&index, &fields);
+        let searchers = BoundedPool::try_builder("index_searchers", searches_max, open).build()?;
+        // An index that does not open is better known before the first query.
+        drop(searchers.acquire()?);
+        Ok(Self { searchers })
     }
 
     /// The `limit` best documents for a query in tantivy's language. What does
     /// not parse is left out of the query, so any text is a query.
     pub fn search(&self, query: &str, limit: usize) -> Result<Found, Error> {
-        let (query, _ignored) = self.parser.parse_query_lenient(query);
-        let best = TopDocs::with_limit(limit).order_by_score();
-        let (total, best) = self.searcher.search(&query, &(Count, best))?;
-        let number_of = |(score, address): (f32, tantivy::DocAddress)| {
-            let column = self.numbers.get(address.segment_ord as usize)?;
-            Some((score, column.first(address.doc_id)? as usize))
-        };
-        Ok(Found { total, best: best.into_iter().filter_map(number_of).collect() })
+        Ok(self.searchers.acquire()?.search(query, limit)?)
     }
 }
 
@@ -171,7 +161,7 @@ mod tests {
             }
             segments.extend(builder.finish().expect("memory"));
         }
-        SearchIndex::merge(segments, &fields).expect("segments")
+        SearchIndex::merge(segments, &fields, 2).expect("segments")
     }
 
     fn numbers(index: &SearchIndex, query: &str) -> Vec<usize> {
@@ -198,6 +188,23 @@ mod tests {
         for query in ["", "\"", "AND OR", "(((", "title:", "nofield:red", "a:b:c", "*", "[1 TO"] {
             index.search(query, 3).expect("an answer, if only an empty one");
         }
+    }
+
+    #[test]
+    fn searches_share_two_searchers() {
+        let index = index(&[&["red apple", "green pear"]]);
+        std::thread::scope(|threads| {
+            for _ in 0..8 {
+                threads.spawn(|| {
+                    for _ in 0..50 {
+                        assert_eq!(numbers(&index, "pear"), [1]);
+                    }
+                });
+            }
+        });
+        let used = index.searchers.statistics();
+        assert!((1..=2).contains(&used.created), "{used:?}");
+        assert_eq!((used.in_use, used.hits + used.misses), (0, 401));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use heapledger::backend::Statistics;
 use heapledger::{ErrorKind, OwnedSnapshot};
 
 use crate::error::Error;
-use crate::output::{bytes, heading};
+use crate::output::{bytes, count, heading};
 
 /// Print the component table, then the statistics of the allocator.
 pub fn print(out: &mut impl Write) -> Result<(), Error> {
@@ -21,6 +21,8 @@ pub fn print(out: &mut impl Write) -> Result<(), Error> {
         Err(error) if error.kind() == ErrorKind::SystemUnavailable => print_tags(out)?,
         Err(error) => return Err(error.into()),
     }
+    heading(out, "Pools and caches")?;
+    pools(out)?;
     heading(out, "Memory as the allocator sees it")?;
     for (name, value, meaning) in rows(&statistics) {
         // What the backend cannot tell is not zero: it is left out.
@@ -32,6 +34,28 @@ pub fn print(out: &mut impl Write) -> Result<(), Error> {
     match heapledger::self_check() {
         Ok(()) => writeln!(out, "  passed: no block is lost, counted twice or without an owner")?,
         Err(error) => writeln!(out, "  {error}")?,
+    }
+    Ok(())
+}
+
+/// How the pools and the cache were used.
+fn pools(out: &mut impl Write) -> Result<(), Error> {
+    writeln!(
+        out,
+        "  {:<18}{:>9}{:>9}{:>9}{:>9}{:>12}",
+        "", "hits", "misses", "peak", "ready", "idle"
+    )?;
+    for pool in heapledger::pools() {
+        let [hits, misses] = [pool.hits, pool.misses].map(|number| count(number as usize));
+        let (name, most, ready) = (pool.name, pool.high_water, pool.retained);
+        let idle = bytes(pool.idle_bytes);
+        writeln!(out, "  {name:<18}{hits:>9}{misses:>9}{most:>9}{ready:>9}{idle:>12}")?;
+    }
+    for cache in heapledger::caches() {
+        let [hits, misses, kept] =
+            [cache.hits, cache.misses, cache.entries].map(|number| count(number as usize));
+        let (name, idle) = (cache.name, bytes(cache.idle_bytes));
+        writeln!(out, "  {name:<18}{hits:>9}{misses:>9}{:>9}{kept:>9}{idle:>12}", "")?;
     }
     Ok(())
 }

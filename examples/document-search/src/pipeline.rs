@@ -68,7 +68,7 @@ pub fn index(
         let why = format!(" (skipped {skipped})");
         return Err(Error::NoDocuments { folder: corpus.root.clone(), why });
     }
-    let index = SearchIndex::merge(segments, &fields)?;
+    let index = SearchIndex::merge(segments, &fields, threads)?;
     Ok(Indexed { index, store, text_bytes, skipped })
 }
 
@@ -135,7 +135,7 @@ impl Work<'_> {
     ) -> Vec<(usize, Extracted)> {
         let mut documents = Vec::with_capacity(files.len());
         for (number, file) in (first..).zip(files) {
-            match corpus::read(file).and_then(|bytes| extract(file, &bytes)) {
+            match corpus::read(file, |bytes| extract(file, bytes)) {
                 Ok(document) => documents.push((number, document)),
                 Err(reason) => skipped.add(reason),
             }
