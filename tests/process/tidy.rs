@@ -155,6 +155,34 @@ fn no_feature_turns_on_jemallocs_profiling() {
     }
 }
 
+/// `docs/coverage.md` says which test shows what: a test that it names is there.
+#[test]
+fn the_coverage_names_only_what_is_there() {
+    let mut text = String::new();
+    for top in ["src", "alloc-sys", "macros", "tests", "fuzz/fuzz_targets", "examples"] {
+        files_below(&root().join(top)).into_iter().for_each(|(_, file)| text.push_str(&file));
+    }
+    let is_there =
+        |name: &str| ["(", "<"].iter().any(|end| text.contains(&format!("fn {name}{end}")));
+    assert!(is_there("the_coverage_names_only_what_is_there") && !is_there("no_such_test"));
+
+    let coverage = std::fs::read_to_string(root().join("docs/coverage.md")).expect("a file");
+    let mut tests = 0;
+    for quoted in coverage.split('`').skip(1).step_by(2) {
+        if let Some((_, name)) = quoted.rsplit_once("::")
+            && name.contains('_')
+        {
+            assert!(is_there(name), "docs/coverage.md names {quoted}, which is not there");
+            tests += 1;
+        }
+        let is_file = quoted.contains('/') && (quoted.ends_with(".rs") || quoted.ends_with(".sh"));
+        if is_file && !quoted.contains(['*', '<', ' ']) {
+            assert!(root().join(quoted).exists(), "docs/coverage.md names {quoted}");
+        }
+    }
+    assert!(tests >= 100, "only {tests} tests found in docs/coverage.md: did its form change?");
+}
+
 /// The forbidden words of one line of code.
 fn forbidden(line: &str) -> Vec<&'static str> {
     FORBIDDEN.into_iter().filter(|word| names(line, word)).collect()
