@@ -23,6 +23,13 @@
 //! | read one component | [`Tag::read`], [`measure`] for a piece of work |
 //! | read all of them | [`snapshot_tags`] (no allocation), [`OwnedSnapshot`] (names, `serde`) |
 //! | read the process | [`snapshot`], [`SnapshotRing`], [`counts`], [`size_classes`], [`threads`] |
+//! | let a scope follow the work | [`InScope`], [`mod@thread`]; features `tokio`, `rayon`, `crossbeam`, `tower`, `tracing-layer` |
+//! | tell one query or tenant from another | [`Tag::ephemeral`], [`BoundedTags`], [`orphans`], [`top_tags`] |
+//! | compare two moments | [`mark`], [`delta`] |
+//! | find what outlives its use | [`lifecycle`] |
+//! | hold tests to a budget | the module `testing`, a feature |
+//! | use objects again | [`Pool`], [`pool!`], [`BoundedPool`], [`Slab`]; `BoundedCache`, a feature |
+//! | get memory back | [`pools`], [`shrink_idle`], [`purge`] |
 //! | account for memory of others | [`External`]: mappings, devices, C libraries |
 //! | see where the resident size is | [`report`] |
 //! | know that it works | [`system_info`], [`self_check`], [`faults`], [`self_overhead`] |
@@ -37,6 +44,11 @@
 //! memory; with several, the last of these wins. Any other allocator is wrapped:
 //! [`Allocator::with_backend`]. `cdylib`: for shared libraries. `serde`: readings can be
 //! written and read. `criterion`: bytes and blocks in Criterion's reports.
+//!
+//! `futures`: streams and sinks carry scopes. `tokio`, `rayon`, `crossbeam`: what spawns
+//! there takes the scope along. `tower`, `tracing-layer`: a tag for each request, each
+//! span. `macros`: `#[scoped]`; with `tracing` also `#[measured]`. `testing`: budgets for
+//! tests, allocations that fail on purpose. `cache`: `BoundedCache`, `WeakCache`.
 
 #[cfg(not(loom))]
 mod alloc;
