@@ -12,6 +12,13 @@ pub trait Carried: sealed::Sealed {
 
     /// Makes the scope current on this thread until the guard is dropped.
     fn enter(&self) -> Self::Guard<'_>;
+
+    /// Runs a closure in the scope.
+    #[inline]
+    fn run_in<R>(&self, body: impl FnOnce() -> R) -> R {
+        let _scope = self.enter();
+        body()
+    }
 }
 
 impl Carried for Scope {
@@ -30,6 +37,12 @@ impl Carried for EphemeralTag {
     #[inline]
     fn enter(&self) -> HeldScopeGuard {
         Self::enter(self)
+    }
+
+    // The handle is there until the closure has ended: it need not be counted again.
+    #[inline]
+    fn run_in<R>(&self, body: impl FnOnce() -> R) -> R {
+        self.run(body)
     }
 }
 

@@ -159,16 +159,15 @@ impl<T: Future, S: Carried> Future for Scoped<T, S> {
     #[inline]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T::Output> {
         let (inner, scope) = self.project();
-        let _scope = scope.enter();
-        inner.poll(context)
+        scope.run_in(|| inner.poll(context))
     }
 }
 
 impl<T, S: Carried> Drop for Scoped<T, S> {
     #[inline]
     fn drop(&mut self) {
-        let _scope = self.scope.enter();
+        let inner = &mut self.inner;
         // SAFETY: a value is dropped once, and `inner` is not used after that.
-        unsafe { ManuallyDrop::drop(&mut self.inner) };
+        self.scope.run_in(|| unsafe { ManuallyDrop::drop(inner) });
     }
 }

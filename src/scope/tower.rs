@@ -115,10 +115,7 @@ where
     #[inline]
     fn call(&mut self, request: Request) -> Self::Future {
         let scope = (self.choose)(&request).into_carried();
-        let future = {
-            let _scope = scope.enter();
-            self.inner.call(request)
-        };
+        let future = scope.run_in(|| self.inner.call(request));
         Scoped::new(future, scope)
     }
 }

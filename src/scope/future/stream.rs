@@ -20,8 +20,7 @@ impl<T: Stream, S: Carried> Stream for Scoped<T, S> {
     #[inline]
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T::Item>> {
         let (inner, scope) = self.project();
-        let _scope = scope.enter();
-        inner.poll_next(context)
+        scope.run_in(|| inner.poll_next(context))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -40,25 +39,21 @@ impl<Item, T: Sink<Item>, S: Carried> Sink<Item> for Scoped<T, S> {
 
     fn poll_ready(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), T::Error>> {
         let (inner, scope) = self.project();
-        let _scope = scope.enter();
-        inner.poll_ready(context)
+        scope.run_in(|| inner.poll_ready(context))
     }
 
     fn start_send(self: Pin<&mut Self>, item: Item) -> Result<(), T::Error> {
         let (inner, scope) = self.project();
-        let _scope = scope.enter();
-        inner.start_send(item)
+        scope.run_in(|| inner.start_send(item))
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), T::Error>> {
         let (inner, scope) = self.project();
-        let _scope = scope.enter();
-        inner.poll_flush(context)
+        scope.run_in(|| inner.poll_flush(context))
     }
 
     fn poll_close(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), T::Error>> {
         let (inner, scope) = self.project();
-        let _scope = scope.enter();
-        inner.poll_close(context)
+        scope.run_in(|| inner.poll_close(context))
     }
 }

@@ -16,12 +16,13 @@ const CANDIDATES: [Candidate; 3] = [EMPTY, NO_SCOPE, IN_SCOPES];
 const REACH: [f64; 2] = [1.25, 1.45];
 const HAND_OVER_REACH: f64 = 1.2;
 const SCALING_REACH: f64 = 1.05;
-const SCOPE_REACH_NS: f64 = 2.0;
-const POLL_REACH_NS: f64 = 3.0;
-const SCOPES: [(&str, &str); 3] = [
-    ("hand-over-scope", "current scope taken, entered and left"),
-    ("ephemeral", "short-lived tag made, entered, left and dropped"),
-    ("ephemeral-guard", "short-lived tag entered and left by a guard"),
+const SCOPES: [(&str, &str, f64); 6] = [
+    ("scope", "scope enter + leave", 2.0),
+    ("poll", "poll of a future with `in_scope`, added", 3.0),
+    ("poll-ephemeral", "the same with the handle of a short-lived tag", 3.0),
+    ("hand-over-scope", "current scope taken, entered and left", f64::INFINITY),
+    ("ephemeral", "short-lived tag made, entered, left and dropped", f64::INFINITY),
+    ("ephemeral-guard", "short-lived tag entered and left by a guard", f64::INFINITY),
 ];
 
 const SNAPSHOTS: [(&str, &str, f64); 3] = [
@@ -105,20 +106,13 @@ fn alone(contenders: &Contenders, rounds: usize) -> Result<(), Failure> {
     let mut table = Table::new("heapledger's own operations", ["operation", "time", "reach"]);
     let marked =
         |ns: f64, reach: f64| format!("{}{}", nanoseconds(ns), if ns <= reach { "" } else { " ✗" });
-    let scope = run("scope")?;
-    table.row([
-        "scope enter + leave".to_owned(),
-        marked(scope.wall_ns, SCOPE_REACH_NS),
-        nanoseconds(SCOPE_REACH_NS),
-    ]);
-    let poll = run("poll")?;
-    table.row([
-        "poll of a future with `in_scope`, added".to_owned(),
-        marked(poll.wall_ns, POLL_REACH_NS),
-        nanoseconds(POLL_REACH_NS),
-    ]);
-    for (name, operation) in SCOPES {
-        table.row([operation.to_owned(), nanoseconds(run(name)?.wall_ns), "–".to_owned()]);
+    let reached = |reach: f64, and: &str| match reach.is_finite() {
+        true => format!("{}{and}", nanoseconds(reach)),
+        false => "–".to_owned(),
+    };
+    for (name, operation, reach) in SCOPES {
+        let ns = run(name)?.wall_ns;
+        table.row([operation.to_owned(), marked(ns, reach), reached(reach, "")]);
     }
     for (name, operation, reach) in SNAPSHOTS {
         let snapshot = run(name)?;
@@ -126,11 +120,7 @@ fn alone(contenders: &Contenders, rounds: usize) -> Result<(), Failure> {
         table.row([
             format!("{operation}, 64 threads × 100 tags: {bytes} bytes allocated"),
             marked(snapshot.wall_ns, reach),
-            if reach.is_finite() {
-                format!("{}, 0 bytes", nanoseconds(reach))
-            } else {
-                "–".into()
-            },
+            reached(reach, ", 0 bytes"),
         ]);
     }
     table.print();

@@ -47,7 +47,8 @@ fn main() -> std::process::ExitCode {
         counted: Some(counted),
         own_workloads: &[
             ("scope", scopes::enter_and_leave),
-            ("poll", scopes::poll_of_nothing),
+            ("poll", scopes::poll_in_tag),
+            ("poll-ephemeral", scopes::poll_in_ephemeral),
             ("ephemeral", scopes::ephemeral),
             ("ephemeral-guard", scopes::ephemeral_guard),
             ("hand-over-scope", scopes::hand_over),

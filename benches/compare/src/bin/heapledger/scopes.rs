@@ -67,9 +67,20 @@ impl Future for Nothing {
     }
 }
 
+/// What a tag adds to a poll.
+pub fn poll_in_tag(_: &Job) -> Report {
+    added_to_a_poll(Nothing.in_scope(&Tag::new("poll")))
+}
+
+/// What the handle of a short-lived tag adds to a poll.
+pub fn poll_in_ephemeral(_: &Job) -> Report {
+    let tag = Tag::ephemeral("query/17").unwrap_or_else(|error| panic!("{error}"));
+    added_to_a_poll(Nothing.in_scope(tag))
+}
+
 /// What the scope adds to a poll of a future that does nothing: batches of polls
 /// without and with it, in turns.
-pub fn poll_of_nothing(_: &Job) -> Report {
+fn added_to_a_poll(mut scoped: impl Future<Output = ()> + Unpin) -> Report {
     let batch = Batches { warm_up: 1, measured: 1, ..BATCHES };
     let polls = |future: &mut (dyn Future<Output = ()> + Unpin)| {
         let mut context = Context::from_waker(Waker::noop());
@@ -80,7 +91,6 @@ pub fn poll_of_nothing(_: &Job) -> Report {
         });
         times.into_iter().sum::<f64>()
     };
-    let mut scoped = Nothing.in_scope(&Tag::new("poll"));
     let mut added: Vec<f64> = (0..BATCHES.measured)
         .map(|_| {
             let bare = polls(&mut Nothing);
