@@ -21,11 +21,13 @@
     )
 )]
 
+mod allocating;
+mod booking;
 pub(crate) mod exit;
+mod freeing;
 pub(crate) mod install;
 mod layout;
 pub(crate) mod local;
-mod paths;
 mod realloc;
 
 use core::alloc::{GlobalAlloc, Layout};
@@ -112,19 +114,19 @@ unsafe impl<B: Backend> GlobalAlloc for Allocator<B> {
         // conditions leave a plain layout, with fuel there is a shard.
         unsafe {
             if align > layout::PLAIN_ALIGN_MAX {
-                return paths::alloc_aligned(size, align, self);
+                return allocating::alloc_aligned(size, align, self);
             }
             if size <= layout::TINY_MAX {
-                return paths::alloc_tiny(size, align, self);
+                return allocating::alloc_tiny(size, align, self);
             }
             let local = local();
             if local.spend_untagged(size).is_err() {
-                return paths::alloc_scoped(size, align, self);
+                return allocating::alloc_scoped(size, align, self);
             }
             let shard = local.own_shard();
             if const { size_of::<B>() == 0 } {
                 // Of its own, so that the way into a scope saves no register.
-                paths::alloc_untagged::<B>(size, align, shard)
+                allocating::alloc_untagged::<B>(size, align, shard)
             } else {
                 self.alloc_untagged(layout, shard)
             }
@@ -139,21 +141,21 @@ unsafe impl<B: Backend> GlobalAlloc for Allocator<B> {
         // there is a header. Only the shared shard has no small mask.
         unsafe {
             if align > layout::PLAIN_ALIGN_MAX {
-                return paths::dealloc_aligned(block, size, align, self);
+                return freeing::dealloc_aligned(block, size, align, self);
             }
             if !layout::is_small(size) {
-                return paths::dealloc_odd(block, size, align, self);
+                return freeing::dealloc_odd(block, size, align, self);
             }
             let shard = local().any_shard();
             if layout::has_header(block) {
                 if shard.small_mask() == 0 {
-                    return paths::dealloc_slow(block, size, align, self);
+                    return freeing::dealloc_slow(block, size, align, self);
                 }
                 let base = layout::header_base(block);
                 shard.cell_at(layout::read_header(base)).book_free(size as u64);
                 self.backend.free(base, layout::with_header(layout));
             } else if layout::small_bits(size) & shard.small_mask() == 0 {
-                paths::dealloc_small(block, size, align, self);
+                freeing::dealloc_small(block, size, align, self);
             } else {
                 shard.cell(0).book_free(size as u64);
                 self.backend.free(block, layout::plain::<B>(layout));
@@ -164,7 +166,7 @@ unsafe impl<B: Backend> GlobalAlloc for Allocator<B> {
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's layout, as it came.
-        unsafe { paths::alloc_zeroed(layout.size(), layout.align(), self) }
+        unsafe { allocating::alloc_zeroed(layout.size(), layout.align(), self) }
     }
 
     #[inline]

@@ -9,11 +9,12 @@ use core::alloc::Layout;
 use heapledger_alloc_sys::Backend;
 
 use super::Allocator;
+use super::allocating::Placed;
+use super::booking::{
+    book_alloc, book_free, injected, offset, record_in_map, refused, take_from_map, word,
+};
 use super::layout::{self, Regime, TINY};
 use super::local::local;
-use super::paths::{
-    Placed, book_alloc, book_free, injected, offset, record_in_map, refused, take_from_map, word,
-};
 
 /// `realloc` for every layout.
 #[inline(never)]

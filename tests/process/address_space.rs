@@ -12,7 +12,7 @@
 //! What is not ours: jemalloc crashes by itself where a thread's very first call
 //! finds no memory for an arena, so threads meet it before memory ends.
 //!
-//! Seen to fail: with `record_slow` in `alloc/paths.rs` not raising its fault.
+//! Seen to fail: with `record_slow` in `alloc/allocating.rs` not raising its fault.
 //!
 //! Longer: `HEAPLEDGER_LIMITS_STEP_MB=1` takes every limit up to 1 GB.
 

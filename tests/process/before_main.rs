@@ -6,7 +6,7 @@
 //! counted, the blocks kept are live under their tag, and once `main` frees them
 //! nothing is left (I1).
 //!
-//! Seen to fail: with `alloc_slow` in `alloc/paths.rs` booking nothing for a
+//! Seen to fail: with `alloc_slow` in `alloc/allocating.rs` booking nothing for a
 //! thread's first event.
 
 mod support;

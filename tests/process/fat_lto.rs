@@ -11,7 +11,7 @@
 //! Code that moves to another thread *inside* an allocator call (stackful
 //! coroutines) is not supported, here as anywhere.
 //!
-//! Seen to fail: with `book_free` left out of `dealloc_odd` in `alloc/paths.rs`.
+//! Seen to fail: with `book_free` left out of `dealloc_odd` in `alloc/freeing.rs`.
 
 mod support;
 

@@ -11,7 +11,7 @@
 //!
 //! Seen to fail: with `retire` in `alloc/local.rs` leaving the shard in place (the
 //! next holder of the slot and the late calls then write the same cells); with
-//! `book_free_unregistered` in `alloc/paths.rs` booking nothing.
+//! `book_free_unregistered` in `alloc/booking.rs` booking nothing.
 //!
 //! Longer: `HEAPLEDGER_LATE_THREADS=100_000`.
 

@@ -1,19 +1,18 @@
-//! Allocating and freeing off the first path: inside scopes, tiny and
-//! over-aligned layouts, threads without a shard.
+//! Allocating off the first path: inside scopes, tiny and over-aligned layouts,
+//! threads without a shard.
 
 use core::alloc::Layout;
 use core::hint;
 
 use heapledger_alloc_sys::Backend;
 
-use crate::ledger::cell::CELL_BYTES;
 use crate::ledger::fault::FAULTS;
-use crate::ledger::registry::SHARED;
 use crate::ledger::shard::Shard;
 use crate::ledger::tag_map::{self, Granule, LARGE_MIN};
 
+use super::booking::{book_alloc, id, injected, layout, record_in_map, refused, take_back};
 use super::layout::{self, Regime, TAGGED_WORD, TINY};
-use super::local::{Local, local};
+use super::local::local;
 use super::{Allocator, install};
 
 /// What `place` did: a block, and the owner it is booked to.
@@ -254,160 +253,6 @@ pub(super) unsafe fn alloc_zeroed<B: Backend>(
     unsafe { this.alloc_recorded(layout(size, align), true) }
 }
 
-/// `dealloc` for over-aligned blocks.
-#[inline(never)]
-pub(super) unsafe fn dealloc_aligned<B: Backend>(
-    block: *mut u8,
-    size: usize,
-    align: usize,
-    this: &Allocator<B>,
-) {
-    // SAFETY: the caller's block and layout, over-aligned.
-    unsafe {
-        hint::assert_unchecked(align > layout::PLAIN_ALIGN_MAX);
-        dealloc_in_map(block, size, align, this)
-    }
-}
-
-/// `dealloc` for tiny blocks, words and large blocks that are not over-aligned.
-#[inline(never)]
-pub(super) unsafe fn dealloc_odd<B: Backend>(
-    block: *mut u8,
-    size: usize,
-    align: usize,
-    this: &Allocator<B>,
-) {
-    // SAFETY: the caller's block and layout; a live tiny block has its owner
-    // behind its data, and came from the backend as TINY.
-    unsafe {
-        hint::assert_unchecked(align <= layout::PLAIN_ALIGN_MAX);
-        if size >= LARGE_MIN {
-            return dealloc_in_map(block, size, align, this);
-        }
-        if size > layout::TINY_MAX {
-            return dealloc_word(block, size, align, this);
-        }
-        let Some(shard) = local().shard() else {
-            return dealloc_slow(block, size, align, this);
-        };
-        let owner = offset(layout::tiny_owner(block).read());
-        shard.cell_at(owner).book_free(size as u64);
-        this.backend.free(block, TINY);
-    }
-}
-
-/// `dealloc` for words.
-#[inline(never)]
-unsafe fn dealloc_word<B: Backend>(block: *mut u8, size: usize, align: usize, this: &Allocator<B>) {
-    let Some(shard) = local().shard() else {
-        // SAFETY: the caller's block and layout.
-        return unsafe { dealloc_slow(block, size, align, this) };
-    };
-    let owner = take_from_map(block, size);
-    // SAFETY: owners are offsets; the owner tells which layout the block came from
-    // the backend with.
-    unsafe {
-        shard.cell_at(owner).book_free(size as u64);
-        this.backend.free(block, word::<B>(layout(size, align), owner));
-    }
-}
-
-/// `dealloc` for small blocks whose owner, if there is one, is in the map.
-#[inline(never)]
-pub(super) unsafe fn dealloc_small<B: Backend>(
-    block: *mut u8,
-    size: usize,
-    align: usize,
-    this: &Allocator<B>,
-) {
-    // SAFETY: the caller's block and layout, small.
-    unsafe {
-        hint::assert_unchecked(align <= layout::PLAIN_ALIGN_MAX && layout::is_small(size));
-        dealloc_in_map(block, size, align, this)
-    }
-}
-
-/// `dealloc` for blocks whose owner, if there is one, is kept in the map.
-#[inline(always)]
-unsafe fn dealloc_in_map<B: Backend>(
-    block: *mut u8,
-    size: usize,
-    align: usize,
-    this: &Allocator<B>,
-) {
-    // SAFETY: the caller's block and layout; owners are offsets; the block came
-    // from the backend as a plain one.
-    unsafe {
-        let Some(shard) = local().shard() else {
-            return dealloc_slow(block, size, align, this);
-        };
-        let Some(owner) = tag_map::take_narrow(block, Granule::of(size)) else {
-            return dealloc_wide(block, size, align, this);
-        };
-        shard.cell_at(offset(owner)).book_free(size as u64);
-        this.backend.free(block, layout::plain::<B>(layout(size, align)));
-    }
-}
-
-/// The end of `dealloc_in_map` for owners that do not fit into a byte.
-#[cold]
-#[inline(never)]
-unsafe fn dealloc_wide<B: Backend>(block: *mut u8, size: usize, align: usize, this: &Allocator<B>) {
-    book_free(local(), offset(tag_map::wide_owner(block, Granule::of(size))), size);
-    // SAFETY: the caller's block and layout; it came from the backend as a plain
-    // one.
-    unsafe { this.backend.free(block, layout::plain::<B>(layout(size, align))) };
-}
-
-/// `dealloc` in every regime for a thread without a shard.
-#[cold]
-#[inline(never)]
-pub(super) unsafe fn dealloc_slow<B: Backend>(
-    block: *mut u8,
-    size: usize,
-    align: usize,
-    this: &Allocator<B>,
-) {
-    let outer = layout(size, align);
-    // SAFETY: regime and address tell where the owner is and which layout the
-    // block has with the backend.
-    unsafe {
-        let (owner, base, inner) = match Regime::of(outer) {
-            Regime::Tiny => (u32::from(layout::tiny_owner(block).read()) * CELL_BYTES, block, TINY),
-            Regime::Header if layout::has_header(block) => {
-                let base = layout::header_base(block);
-                (layout::read_header(base), base, layout::with_header(outer))
-            }
-            Regime::Header => (0, block, layout::plain::<B>(outer)),
-            Regime::Word => {
-                let owner = take_from_map(block, size);
-                (owner, block, word::<B>(outer, owner))
-            }
-            Regime::Map => (take_from_map(block, size), block, layout::plain::<B>(outer)),
-        };
-        book_free(local(), owner, size);
-        this.backend.free(base, inner);
-    }
-}
-
-/// The offset of a tag's cell, from its id.
-#[inline(always)]
-pub(super) fn offset(id: u16) -> u32 {
-    u32::from(id).wrapping_mul(CELL_BYTES)
-}
-
-/// The id of a tag, from the offset of its cell.
-#[inline(always)]
-fn id(offset: u32) -> u16 {
-    (offset / CELL_BYTES) as u16
-}
-
-#[inline(always)]
-fn layout(size: usize, align: usize) -> Layout {
-    // SAFETY: both came out of a `Layout`.
-    unsafe { Layout::from_size_align_unchecked(size, align) }
-}
-
 impl<B: Backend> Allocator<B> {
     /// The end of `alloc` outside scopes.
     #[inline(always)]
@@ -520,99 +365,5 @@ impl<B: Backend> Allocator<B> {
                 Placed { block, owner: record_in_map(block, layout.size(), owner) }
             }
         }
-    }
-}
-
-/// The backend had no memory: nothing was booked, the caller gets its null.
-#[cold]
-#[inline(never)]
-pub(super) fn refused() -> *mut u8 {
-    FAULTS.failed_requests.raise();
-    core::ptr::null_mut()
-}
-
-/// A test has this request fail: nothing was booked, the caller gets its null.
-#[cold]
-#[inline(never)]
-pub(super) fn injected() -> *mut u8 {
-    FAULTS.injected_failures.raise();
-    core::ptr::null_mut()
-}
-
-/// The backend had no memory for a block that was booked before, under the
-/// current tag.
-#[cold]
-#[inline(never)]
-pub(super) fn take_back(size: usize) -> *mut u8 {
-    let local = local();
-    if let Some(shard) = local.shard() {
-        // SAFETY: tags are offsets.
-        unsafe { shard.cell_at(local.tag()) }.take_back_alloc(size as u64);
-    }
-    refused()
-}
-
-/// Records an owner in the map; returns the owner to book to, which is nobody if
-/// the map could not take it.
-#[inline(always)]
-pub(super) fn record_in_map(block: *mut u8, size: usize, owner: u32) -> u32 {
-    if owner == 0 || block.is_null() || tag_map::put(block, Granule::of(size), id(owner)) {
-        return owner;
-    }
-    FAULTS.blocks_without_owner.raise();
-    0
-}
-
-/// Takes an owner out of the map.
-#[inline(always)]
-pub(super) fn take_from_map(block: *mut u8, size: usize) -> u32 {
-    offset(tag_map::take(block, Granule::of(size)))
-}
-
-/// The layout a word came from the backend with.
-#[inline(always)]
-pub(super) fn word<B: Backend>(outer: Layout, owner: u32) -> Layout {
-    if owner == 0 { layout::plain::<B>(outer) } else { TAGGED_WORD }
-}
-
-/// Books a block, in the thread's shard or in the shared one.
-#[inline(always)]
-pub(super) fn book_alloc(local: &Local, owner: u32, bytes: usize) {
-    match local.shard() {
-        // SAFETY: owners are offsets.
-        Some(shard) => unsafe { shard.cell_at(owner) }.book_alloc(bytes as u64),
-        None => book_alloc_unregistered(local, owner, bytes),
-    }
-}
-
-/// Books a freed block, in the thread's shard or in the shared one.
-#[inline(always)]
-pub(super) fn book_free(local: &Local, owner: u32, bytes: usize) {
-    match local.shard() {
-        // SAFETY: owners are offsets.
-        Some(shard) => unsafe { shard.cell_at(owner) }.book_free(bytes as u64),
-        None => book_free_unregistered(local, owner, bytes),
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn book_alloc_unregistered(local: &Local, owner: u32, bytes: usize) {
-    match local.register() {
-        // SAFETY: owners are offsets.
-        Some(shard) => unsafe { shard.cell_at(owner) }.book_alloc(bytes as u64),
-        // SAFETY: as above.
-        None => unsafe { SHARED.cell_at(owner) }.book_alloc_shared(bytes as u64),
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn book_free_unregistered(local: &Local, owner: u32, bytes: usize) {
-    match local.register() {
-        // SAFETY: owners are offsets.
-        Some(shard) => unsafe { shard.cell_at(owner) }.book_free(bytes as u64),
-        // SAFETY: as above.
-        None => unsafe { SHARED.cell_at(owner) }.book_free_shared(bytes as u64),
     }
 }
