@@ -1,6 +1,6 @@
 #!/bin/sh
 # The tests under AddressSanitizer (with leaks) and ThreadSanitizer, over the
-# system's malloc: of what jemalloc serves they see nothing. About six minutes.
+# system's malloc: of what jemalloc serves they see nothing. About ten minutes.
 #
 #   ci/sanitizers.sh            both
 #   ci/sanitizers.sh address    one of them
@@ -29,7 +29,7 @@ sanitized() {
     shift
     # shellcheck disable=SC2086 # BUILD_STD is one word or none
     cargo test -q ${BUILD_STD:-} -p heapledger --target "$host" --target-dir "$directory" \
-        --no-default-features --features backend-system "$@"
+        --no-default-features --features backend-system,cache,crossbeam,futures,rayon,tokio "$@"
 }
 
 # must_catch <sanitizer> <planted error> <what the report says>
@@ -55,7 +55,7 @@ run() {
         if [ "$program" = lib ]; then set -- --lib; else set -- --test "$program"; fi
         # What the planted errors of the property test leave behind is their point.
         if ! sanitized "$name" "$@" -- --skip is_found >"$log" 2>&1; then
-            grep -A 60 -m 1 -E "panicked at|ERROR: |WARNING: " "$log" || tail -n 60 "$log"
+            grep -A 60 -m 1 -E "panicked at|ERROR: |WARNING: Thread" "$log" || tail -n 60 "$log"
             echo "sanitizers: $name: $program FAILED"
             exit 1
         fi
@@ -72,7 +72,7 @@ address() {
     # Some unit tests leak what stands for memory that lives for ever.
     ASAN_OPTIONS="$may_fail:detect_leaks=0" run address lib
     run address it testing property property_backends address_reuse failing_inner realloc layouts
-    run address pools_property bounded
+    run address pools_property bounded cache handover ephemeral_flood
     # A forgotten guard's memory is never freed: that is what it tests.
     ASAN_OPTIONS="$may_fail:detect_leaks=0" run address process_pools
 }
@@ -85,7 +85,7 @@ thread() {
     BUILD_STD=-Zbuild-std
     must_catch thread race "ThreadSanitizer: data race"
     run thread lib it testing property property_backends address_reuse failing_inner
-    run thread process_pools pools_property bounded
+    run thread process_pools pools_property bounded cache ephemeral_flood
 }
 
 for sanitizer in ${1:-address thread}; do
