@@ -75,6 +75,8 @@ mod measure;
 mod os;
 #[cfg(not(loom))]
 mod overhead;
+#[cfg(not(loom))]
+mod owned_snapshot;
 mod pool;
 #[cfg(not(loom))]
 mod reclaim;
@@ -110,6 +112,7 @@ pub use {
     marks::{MARKS_MAX, MarkDelta, MarkError, MarkErrorKind, TagDelta, delta, mark, marks, unmark},
     measure::{MeasureFuture, Measurement, measure, measure_async},
     overhead::{Overhead, self_overhead},
+    owned_snapshot::OwnedSnapshot,
     report::{Report, Row, RowKind, TagColumns, report},
     scope::{
         BoundedTags, Carried, EnteredScope, EphemeralTag, HeldScopeGuard, InScope, IntoScope,
@@ -117,8 +120,8 @@ pub use {
     },
     self_check::{SelfCheckError, self_check},
     snapshot::{
-        Delta, Labelled, MemoryLine, OwnedSnapshot, OwnedTagReading, RingStats, Snapshot,
-        SnapshotRing, TagLife, TagReading, ThreadReading, Threads, TopTags,
+        Delta, Labelled, MemoryLine, OwnedTagReading, RingStats, Snapshot, SnapshotRing, TagLife,
+        TagReading, ThreadReading, Threads, TopTags,
     },
     snapshot::{
         backend_capabilities, backend_statistics, counts, log_memory, orphans, purge, read_tag,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::ledger::Counts;
-use crate::snapshot::{Delta, OwnedSnapshot, OwnedTagReading};
+use crate::snapshot::{Delta, OwnedTagReading, Readings};
 
 /// What changed from one mark to another; every number signed.
 ///
@@ -52,7 +52,7 @@ impl MarkDelta {
         self.tags.iter().find(|tag| tag.name == name)
     }
 
-    pub(super) fn between(earlier: &OwnedSnapshot, later: &OwnedSnapshot) -> Self {
+    pub(super) fn between(earlier: &Readings, later: &Readings) -> Self {
         let mut before: BTreeMap<&str, &OwnedTagReading> =
             earlier.tags.iter().map(|tag| (&*tag.name, tag)).collect();
         let mut tags: Vec<TagDelta> = Vec::with_capacity(before.len().max(later.tags.len()));

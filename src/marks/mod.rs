@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::error::Error;
 use crate::ledger::name;
 use crate::scope::Tag;
-use crate::snapshot::{OwnedSnapshot, OwnedTagReading};
+use crate::snapshot::{OwnedTagReading, Readings};
 
 pub use delta::{MarkDelta, TagDelta};
 pub use error::{MarkError, MarkErrorKind};
@@ -24,10 +24,10 @@ pub const MARKS_MAX: usize = 1024;
 /// Who owns what marks need.
 static TAG: Tag = Tag::new("heapledger/marks");
 
-static MARKS: Mutex<BTreeMap<String, OwnedSnapshot>> = Mutex::new(BTreeMap::new());
+static MARKS: Mutex<BTreeMap<String, Readings>> = Mutex::new(BTreeMap::new());
 
 /// The marks; every change to them is one call that leaves them whole.
-fn marks_now() -> MutexGuard<'static, BTreeMap<String, OwnedSnapshot>> {
+fn marks_now() -> MutexGuard<'static, BTreeMap<String, Readings>> {
     MARKS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -38,13 +38,13 @@ fn marks_now() -> MutexGuard<'static, BTreeMap<String, OwnedSnapshot>> {
 ///
 /// # Cost
 ///
-/// That of [`OwnedSnapshot::capture`]: 22 µs with 100 tags, most of it for the
+/// That of [`Readings::capture`]: 22 µs with 100 tags, most of it for the
 /// backend's statistics, and about 250 bytes for each tag there is while the mark is kept,
 /// booked to the tag `heapledger/marks`.
 ///
 /// # Concurrency
 ///
-/// One reading for all tags; see [`OwnedSnapshot`]. Marks belong to the process:
+/// One reading for all tags; see [`Readings`]. Marks belong to the process:
 /// threads that use one name replace each other's.
 ///
 /// # Errors
@@ -92,8 +92,8 @@ pub fn mark(name: &str) -> Result<(), MarkError> {
 }
 
 /// A reading in which the ledger's numbers leave out what marks need themselves.
-fn without_marks() -> Result<OwnedSnapshot, Error> {
-    let mut now = OwnedSnapshot::capture()?;
+fn without_marks() -> Result<Readings, Error> {
+    let mut now = Readings::capture()?;
     if let Some(at) = now.tags.iter().position(|tag| tag.id == TAG.id()) {
         let OwnedTagReading { own: marks, mut parent, .. } = now.tags.remove(at);
         now.process.counts = now.process.counts.since(&marks);

@@ -3,7 +3,7 @@
 use crate::scope::TagId;
 
 /// The statistics of a pool or of a cache.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[allow(clippy::large_enum_variant, reason = "a reading, made and taken apart at once")]
 #[non_exhaustive]
@@ -36,7 +36,7 @@ pub enum PoolKind {
 /// What a pool keeps, and how it was used since it was made.
 ///
 /// `created = dropped + in_use + retained` whenever nobody uses the pool.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct PoolStatistics {
@@ -138,7 +138,7 @@ pub struct WaitStatistics {
 ///
 /// `inserted = entries + evicted + expired + removed + replaced + cleared`
 /// whenever nobody uses the cache.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct CacheStatistics {

@@ -23,7 +23,8 @@ pub use backend::{backend_capabilities, backend_statistics, purge, size_classes}
 pub use delta::Delta;
 pub use log::{MemoryLine, log_memory};
 pub use orphans::orphans;
-pub use owned::{OwnedSnapshot, OwnedTagReading};
+pub use owned::OwnedTagReading;
+pub(crate) use owned::Readings;
 pub use process::{Snapshot, snapshot, snapshot_with_backend};
 pub use ring::{Labelled, RingStats, SnapshotRing};
 pub use tag_reading::{

@@ -1,4 +1,4 @@
-//! A reading that keeps names and can be written to a file.
+//! Readings of all tags that own what they say.
 
 use crate::error::{Error, ErrorKind};
 use crate::external::ExternalBytes;
@@ -33,52 +33,17 @@ pub struct OwnedTagReading {
     pub life: TagLife,
 }
 
-/// The process and all its tags, in one reading that owns what it says.
-///
-/// With the feature `serde` it can be written and read back. The sum of `own`
-/// over the tags is `process.counts`, exactly.
-///
-/// # Examples
-///
-/// ```
-/// # #[global_allocator]
-/// # static GLOBAL: heapledger::Allocator = heapledger::Allocator::new();
-/// use heapledger::{OwnedSnapshot, scope};
-///
-/// let cache = scope!("cache", vec![0_u8; 4096]);
-/// let now = OwnedSnapshot::capture().unwrap();
-/// let tag = now.tags.iter().find(|tag| tag.name == "cache").unwrap();
-/// assert_eq!(tag.own.live_bytes(), 4096);
-/// # drop(cache);
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[non_exhaustive]
-pub struct OwnedSnapshot {
-    /// The process, the backend's statistics included.
-    pub process: Snapshot,
-    /// Every tag that was ever used, by number.
-    pub tags: Vec<OwnedTagReading>,
-    /// What could not be done as asked.
-    pub faults: Faults,
+/// The process and all its tags, in one reading: the sum of `own` over the tags is
+/// `process.counts`.
+#[derive(Clone)]
+pub(crate) struct Readings {
+    pub(crate) process: Snapshot,
+    pub(crate) tags: Vec<OwnedTagReading>,
+    pub(crate) faults: Faults,
 }
 
-impl OwnedSnapshot {
-    /// Reads the process and all tags.
-    ///
-    /// # Cost
-    ///
-    /// That of [`snapshot_with_backend`](crate::snapshot_with_backend) and of
-    /// [`snapshot_tags`]; allocates the result, in part before it reads.
-    ///
-    /// # Concurrency
-    ///
-    /// One reading for all tags and the total.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::NotInstalled`] if no heapledger allocator serves the process.
-    pub fn capture() -> Result<Self, Error> {
+impl Readings {
+    pub(crate) fn capture() -> Result<Self, Error> {
         let backend = backend()?;
         let readings = all_tags()?;
         let counts = readings.iter().fold(Counts::ZERO, |sum, one| sum.plus(&one.own));

@@ -213,8 +213,13 @@ fn owned_readings_are_written_and_read_back() {
         assert_eq!(&serde_json::from_str::<T>(&text).unwrap(), value, "{text}");
     }
     let kept = scope!("readings/serde", black_box(vec![0_u8; 4321]));
+    let pool = heapledger::Pool::builder("readings_serde", || [0_u8; 100]).build().unwrap();
+    let object = pool.acquire();
     let now = OwnedSnapshot::capture().unwrap();
     assert!(serde_json::to_string(&now).unwrap().contains("\"readings/serde\""));
+    let read = now.pools.iter().find(|it| it.name == "readings_serde").unwrap();
+    assert_eq!((read.in_use, read.created, read.misses), (1, 1, 1));
+    drop(object);
     round_trip(&now);
     round_trip(&(now.process - now.process));
     round_trip(&threads().unwrap());

@@ -31,6 +31,7 @@ const LAYERS: &[&str] = &[
     "reclaim",
     "pool",
     "cache",
+    "owned_snapshot",
     "report",
     "system_info",
     "bench",

@@ -140,6 +140,16 @@ fn the_json_file_holds_every_component() {
     let sum: u64 = tags.iter().map(|tag| own(tag, "allocated_bytes")).sum();
     assert_eq!(Some(sum), snapshot["process"]["counts"]["allocated_bytes"].as_u64());
 
+    let pools = snapshot["pools"].as_array().expect("a list of pools");
+    let created = |name: &str| {
+        let pool = pools.iter().find(|pool| pool["name"] == name).expect(name);
+        assert_eq!(pool["in_use"], 0, "{name}");
+        pool["created"].as_u64().expect("a number")
+    };
+    assert!((1..=64).contains(&created("read_buffers")) && created("index_searchers") >= 1);
+    let cache = &snapshot["caches"][0];
+    assert!(cache["name"] == "queries" && cache["hits"].as_u64() > Some(0), "{cache}");
+
     let nowhere = folder.path().join("no/such/folder.json");
     assert_refused(
         &[path(&folder), "--json", nowhere.to_str().expect("a plain name")],
