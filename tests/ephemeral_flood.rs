@@ -230,6 +230,7 @@ fn a_hundred_thousand_queries_and_not_a_byte_astray() {
     println!("{} entered after their end", shared.stale_scopes.load(SeqCst));
     assert!(shared.stale_scopes.load(SeqCst) > 0);
     assert_eq!(faults().ephemeral_tags_without_id, 0, "the table was full");
+    assert_eq!(faults().ephemeral_guards_out_of_order, 0);
     if let (Some(before), Some(after)) = (warm, resident_bytes()) {
         println!("resident: {before} after the first tenth, {after} at the end");
         assert!(after < before + (1 << 20), "{before} {after}");

@@ -27,6 +27,7 @@ pub(crate) struct FaultCounters {
     pub(crate) failed_requests: Fault,
     pub(crate) tag_table_full: Fault,
     pub(crate) ephemeral_tags_without_id: Fault,
+    pub(crate) ephemeral_guards_out_of_order: Fault,
     pub(crate) blocks_without_owner: Fault,
     pub(crate) threads_without_slot: Fault,
     pub(crate) no_memory_for_tables: Fault,
@@ -41,6 +42,7 @@ pub(crate) static FAULTS: FaultCounters = FaultCounters {
     failed_requests: Fault::new(),
     tag_table_full: Fault::new(),
     ephemeral_tags_without_id: Fault::new(),
+    ephemeral_guards_out_of_order: Fault::new(),
     blocks_without_owner: Fault::new(),
     threads_without_slot: Fault::new(),
     no_memory_for_tables: Fault::new(),
@@ -74,6 +76,10 @@ pub struct Faults {
     /// Short-lived tags that found no free number; their bytes are booked to their
     /// parents.
     pub ephemeral_tags_without_id: u64,
+    /// Guards of short-lived tags that were not dropped innermost first, or around a
+    /// forgotten one: the number of each such tag stays in use for good.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub ephemeral_guards_out_of_order: u64,
     /// Blocks that could not be marked with their owner, because no memory for
     /// the map could be had; their bytes are booked to `(untagged)`.
     pub blocks_without_owner: u64,
@@ -108,6 +114,7 @@ pub fn faults() -> Faults {
         failed_requests: FAULTS.failed_requests.read(),
         tag_table_full: FAULTS.tag_table_full.read(),
         ephemeral_tags_without_id: FAULTS.ephemeral_tags_without_id.read(),
+        ephemeral_guards_out_of_order: FAULTS.ephemeral_guards_out_of_order.read(),
         blocks_without_owner: FAULTS.blocks_without_owner.read(),
         threads_without_slot: FAULTS.threads_without_slot.read(),
         no_memory_for_tables: FAULTS.no_memory_for_tables.read(),

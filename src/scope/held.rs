@@ -2,6 +2,7 @@
 
 use crate::alloc::local::{Saved, local};
 use crate::ledger::cell::CELL_BYTES;
+use crate::ledger::fault::FAULTS;
 use crate::ledger::leases::Lease;
 use crate::ledger::registry::{self, TAGS};
 
@@ -19,7 +20,8 @@ use super::guard::Stays;
 /// thread is open keeps the tag's number in use for good, because the inner one may
 /// make the tag current again; a guard that is forgotten does so too, for its own tag
 /// and for those of the short-lived scopes around it. Nothing is lost from any total,
-/// and nothing is booked to a stranger: the number is just never used again.
+/// and nothing is booked to a stranger: the number is just never used again, and
+/// [`Faults::ephemeral_guards_out_of_order`](crate::Faults) counts it.
 #[must_use = "the scope ends when the guard is dropped: bind it, `let _scope = …;`"]
 #[derive(Debug)]
 pub struct HeldScopeGuard {
@@ -94,6 +96,9 @@ impl Open {
         let is_innermost = self.lease.is_permanent()
             || local.surface(self.depth, u32::from(self.lease.id) * CELL_BYTES);
         local.leave(self.saved);
+        if !is_innermost {
+            FAULTS.ephemeral_guards_out_of_order.raise();
+        }
         is_innermost
     }
 }

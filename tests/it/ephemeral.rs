@@ -279,7 +279,9 @@ fn guards_out_of_order_keep_the_number() {
         } else {
             (Some(other.enter()), None)
         };
+        let before = faults().ephemeral_guards_out_of_order;
         drop(outer);
+        assert!(faults().ephemeral_guards_out_of_order > before);
         drop(tag);
         let strangers: Vec<EphemeralTag> = (0..100).map(|_| query("e-order/z")).collect();
         drop((held, plain));
