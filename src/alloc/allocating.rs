@@ -13,7 +13,7 @@ use crate::ledger::tag_map::{self, Granule, LARGE_MIN};
 use super::booking::{book_alloc, id, injected, layout, record_in_map, refused, take_back};
 use super::layout::{self, Regime, TAGGED_WORD, TINY};
 use super::local::local;
-use super::{Allocator, install};
+use super::{Allocator, install, unwinding};
 
 /// What `place` did: a block, and the owner it is booked to.
 pub(super) struct Placed {
@@ -127,6 +127,10 @@ pub(super) unsafe fn alloc_scoped<B: Backend>(
         // SAFETY: the caller's layout.
         return unsafe { alloc_scoped_small(size, align, this) };
     }
+    if unwinding::may_be_exception(size) {
+        // SAFETY: the caller's layout.
+        return unsafe { alloc_untagged_for_once(size, align, this) };
+    }
     if local.spend(size).is_err() {
         // SAFETY: the caller's layout.
         return unsafe { this.alloc_slow(layout(size, align), false) };
@@ -142,6 +146,22 @@ pub(super) unsafe fn alloc_scoped<B: Backend>(
         }
         layout::write_header(base, header)
     }
+}
+
+/// `alloc` inside a scope for a block that must be nobody's.
+#[cold]
+#[inline(never)]
+unsafe fn alloc_untagged_for_once<B: Backend>(
+    size: usize,
+    align: usize,
+    this: &Allocator<B>,
+) -> *mut u8 {
+    let local = local();
+    let saved = local.enter(0);
+    // SAFETY: the caller's layout.
+    let block = unsafe { this.alloc_slow(layout(size, align), false) };
+    local.leave(saved);
+    block
 }
 
 /// `alloc` inside a scope for small blocks whose owner is kept in the map.

@@ -29,6 +29,7 @@ pub(crate) mod install;
 mod layout;
 pub(crate) mod local;
 mod realloc;
+mod unwinding;
 
 use core::alloc::{GlobalAlloc, Layout};
 
