@@ -2,6 +2,7 @@
 //! test, whose parts run one after the other.
 
 use std::hint::black_box;
+use std::sync::Barrier;
 
 use heapledger::{
     External, ExternalKind, Report, RowKind, SnapshotRing, Tag, TagReading, scope, snapshot, thread,
@@ -22,6 +23,7 @@ fn a_quiet_process() {
     the_allocator_is_proved();
     the_report_sums_to_the_resident_size();
     untouched_pages_are_unexplained();
+    idle_threads_leave_no_row_below_zero();
     the_table_is_readable();
     purging_returns_pages();
     the_tables_are_small();
@@ -177,6 +179,32 @@ fn untouched_pages_are_unexplained() {
     assert!(after.rss_bytes < before.rss_bytes + (10 << 20));
     assert!((rest(&before) - rest(&after) - 100 * MIB).abs() < 5 * MIB);
     drop(untouched);
+}
+
+/// The caches of threads are jemalloc's own and in its blocks: they are one row, once.
+fn idle_threads_leave_no_row_below_zero() {
+    let (all_ready, all_read) = (Barrier::new(201), Barrier::new(201));
+    std::thread::scope(|threads| {
+        for _ in 0..200 {
+            threads.spawn(|| {
+                black_box(vec![1_u8; 100]);
+                all_ready.wait();
+                all_read.wait();
+            });
+        }
+        all_ready.wait();
+        let report = heapledger::report();
+        all_read.wait();
+        let report = report.unwrap();
+        assert_eq!(sum(&report), report.rss_bytes as i64);
+        let kinds = [RowKind::SizeClassWaste, RowKind::Fragmentation, RowKind::UnusedPages];
+        for row in kinds.into_iter().filter_map(|kind| report.row(kind)) {
+            assert!(row.bytes >= 0, "{row:?}");
+        }
+        if let Some(waste) = report.row(RowKind::SizeClassWaste) {
+            assert!(waste.bytes < 4 * MIB, "{waste:?}");
+        }
+    });
 }
 
 fn the_table_is_readable() {

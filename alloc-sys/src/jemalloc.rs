@@ -135,6 +135,10 @@ unsafe impl Backend for Jemalloc {
             allocated_bytes: known(stats::allocated::read()),
             active_bytes: known(stats::active::read()),
             metadata_bytes: known(stats::metadata::read()),
+            // 4096 is MALLCTL_ARENAS_ALL. SAFETY: the control tells a `size_t`.
+            internal_bytes: known(unsafe {
+                tikv_jemalloc_ctl::raw::read(b"stats.arenas.4096.internal\0")
+            }),
             resident_bytes: known(stats::resident::read()),
             mapped_bytes: known(stats::mapped::read()),
             retained_bytes: known(stats::retained::read()),

@@ -64,7 +64,8 @@ pub type DefaultBackend = Jemalloc;
 )))]
 pub type DefaultBackend = SystemMalloc;
 
-/// The six statistics of an allocator, in jemalloc's words, in bytes.
+/// The six statistics of an allocator, in jemalloc's words, in bytes, and which part
+/// of one is in the others.
 ///
 /// What a backend cannot tell is `None`, never 0. Of those known,
 /// `allocated ≤ active ≤ resident`, `active ≤ mapped` and `metadata ≤ resident`
@@ -79,6 +80,9 @@ pub struct Statistics {
     pub active_bytes: Option<u64>,
     /// Bytes the allocator uses for its own bookkeeping.
     pub metadata_bytes: Option<u64>,
+    /// The part of `metadata_bytes` that is in blocks, such as the threads' caches,
+    /// and so in `allocated_bytes` and `active_bytes` too.
+    pub internal_bytes: Option<u64>,
     /// Bytes in pages the allocator believes to be in physical memory.
     pub resident_bytes: Option<u64>,
     /// Bytes in address space mapped and in use by the allocator.

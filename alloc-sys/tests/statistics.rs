@@ -20,6 +20,7 @@ fn statistics_have_an_order<B: Backend>(backend: &B) {
         allocated_bytes,
         active_bytes,
         metadata_bytes,
+        internal_bytes,
         resident_bytes,
         mapped_bytes,
         retained_bytes: _,
@@ -30,6 +31,8 @@ fn statistics_have_an_order<B: Backend>(backend: &B) {
     assert!(in_order(allocated_bytes, active_bytes));
     assert!(in_order(active_bytes, resident_bytes));
     assert!(in_order(metadata_bytes, resident_bytes));
+    assert!(in_order(internal_bytes, metadata_bytes));
+    assert!(in_order(internal_bytes, allocated_bytes));
     assert!(in_order(active_bytes, mapped_bytes));
     assert!(in_order(allocated_bytes, mapped_bytes));
 }

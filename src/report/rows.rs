@@ -15,13 +15,14 @@ use super::Reading;
 pub enum RowKind {
     /// Live bytes of one tag, as the program asked for them.
     Tag(TagId),
-    /// What the backend handed out beyond the live bytes: sizes rounded up to
-    /// size classes, blocks that threads keep cached, the owner's record of small
-    /// blocks allocated in scopes.
+    /// What the backend handed out to the program beyond the live bytes: sizes rounded
+    /// up to size classes, blocks that threads keep cached, the owner's record of
+    /// small blocks allocated in scopes.
     SizeClassWaste,
     /// Free room in pages that also hold blocks.
     Fragmentation,
-    /// The backend's own bookkeeping.
+    /// The backend's own bookkeeping, the caches of threads among it. More than is in
+    /// memory where it was set aside and not used yet.
     AllocatorMetadata,
     /// Pages without any block that the backend keeps for later.
     UnusedPages,
@@ -71,6 +72,8 @@ pub struct TagColumns {
     pub with_children_bytes: u64,
     /// Live blocks.
     pub blocks: u64,
+    /// Bytes ever allocated under the tag itself.
+    pub allocated_bytes: u64,
     /// The largest live bytes seen.
     pub peak_bytes: u64,
     /// What the tag holds beside the allocator's memory. Not in the row's `bytes`:
@@ -103,12 +106,16 @@ fn allocator_rows(reading: &Reading, live_bytes: u64) -> [(RowKind, Option<i64>)
     let active = known(reading.statistics.active_bytes);
     let metadata = known(reading.statistics.metadata_bytes);
     let resident = known(reading.statistics.resident_bytes);
+    // In the backend's own blocks, which are in `allocated` and `active` already.
+    let internal = known(reading.statistics.internal_bytes).unwrap_or(0);
     let minus = |all: Option<i64>, part: Option<i64>| Some(all? - part?);
+    let handed_out = minus(allocated, Some(internal));
+    let beside_active = minus(metadata, Some(internal));
     [
-        (RowKind::SizeClassWaste, minus(allocated, Some(live_bytes.cast_signed()))),
+        (RowKind::SizeClassWaste, minus(handed_out, Some(live_bytes.cast_signed()))),
         (RowKind::Fragmentation, minus(active, allocated)),
         (RowKind::AllocatorMetadata, metadata),
-        (RowKind::UnusedPages, minus(minus(resident, active), metadata)),
+        (RowKind::UnusedPages, minus(minus(resident, active), beside_active)),
     ]
 }
 
@@ -214,6 +221,7 @@ impl Row {
             tag: Some(TagColumns {
                 with_children_bytes: tag.with_children.live_bytes(),
                 blocks: tag.own.live_blocks(),
+                allocated_bytes: tag.own.allocated_bytes,
                 peak_bytes: tag.peak_live_bytes,
                 external_bytes: tag.external.total_bytes(),
                 external_with_children_bytes,

@@ -69,8 +69,8 @@ impl Report {
             [mapped_bytes, device_bytes, native_bytes].map(|bytes| Bytes(bytes.cast_signed()));
         write!(
             f,
-            "\nexternal (in resident as far as it is in memory): {mapped} mapped, {device} in \
-             devices, {native} of native libraries"
+            "\nexternal, beside the heap: {mapped} mapped, {device} in devices, {native} of native \
+             libraries"
         )
     }
 
@@ -83,7 +83,11 @@ impl Report {
             )?;
         }
         if self.row(RowKind::Unexplained).is_some_and(|row| row.bytes < 0) {
-            write!(f, "\nunexplained, below zero: pages that were allocated and never touched")?;
+            write!(
+                f,
+                "\nunexplained, below zero: pages that program or allocator set aside and never \
+                 touched"
+            )?;
         }
         Ok(())
     }
@@ -134,11 +138,14 @@ fn print_row(f: &mut fmt::Formatter<'_>, row: &Row) -> fmt::Result {
     } else {
         size(tag.with_children_bytes)
     };
-    if row.bytes == 0 && tag.peak_bytes == 0 {
+    if tag.allocated_bytes == 0 {
         // A level that is only there for those below it.
         line(f, &indented, ["", &children, "", "", ""])?;
     } else {
-        let (blocks, peak) = (Thousands(tag.blocks).to_string(), size(tag.peak_bytes));
+        let blocks = Thousands(tag.blocks).to_string();
+        // Too little, or too short, to be seen by a look at the peaks.
+        let was_seen = tag.peak_bytes > 0;
+        let peak = if was_seen { size(tag.peak_bytes) } else { "–".to_owned() };
         line(f, &indented, [&bytes, &children, &blocks, &peak, &share])?;
     }
     if tag.external_bytes == 0 {
@@ -198,9 +205,11 @@ mod tests {
 
     fn tag(id: u16, name: &str, depth: usize, bytes: i64, with_children_bytes: u64) -> Row {
         let peak_bytes = if bytes == 0 { 0 } else { bytes.cast_unsigned() + 300 };
+        let allocated_bytes = if name == "short" { 30_000 } else { peak_bytes };
         let tag = Some(TagColumns {
             with_children_bytes,
             blocks: bytes as u64 / 100,
+            allocated_bytes,
             peak_bytes,
             external_bytes: if name == "(untagged)" { 5 << 20 } else { 0 },
             external_with_children_bytes: 0,
@@ -220,6 +229,7 @@ mod tests {
                 tag(2, "index", 0, 0, 40 << 20),
                 tag(3, "index/postings of a kind with a long name", 1, 40 << 20, 40 << 20),
                 tag(4, "index/postings of a kind with a long name/x", 2, 12, 12),
+                tag(5, "short", 0, 0, 0),
                 tag(0, "(untagged)", 0, 30 << 20, 30 << 20),
                 row(RowKind::UnusedPages, "unused pages kept", 0, 35 << 20),
                 row(RowKind::Unexplained, "unexplained", 0, -(5 << 20) - 12),
@@ -235,6 +245,7 @@ component                                  live  with children        blocks    
 index                                                 40.0 MiB
   postings of a kind with a long n…    40.0 MiB                      419,430    40.0 MiB   40.0 %
     x                                      12 B                            0       312 B    0.0 %
+short                                       0 B                            0           –    0.0 %
 (untagged)                             30.0 MiB                      314,572    30.0 MiB   30.0 %
 + external                              5.0 MiB
 ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -243,9 +254,8 @@ unexplained                            -5.0 MiB                                 
 ─────────────────────────────────────────────────────────────────────────────────────────────────
 resident (RSS)                        100.0 MiB                                           100.0 %
 live 70.0 MiB in 8 blocks, peak 80.0 MiB, backend jemalloc
-external (in resident as far as it is in memory): 5.0 MiB mapped, 0 B in devices, 0 B of native \
-libraries
-unexplained, below zero: pages that were allocated and never touched";
+external, beside the heap: 5.0 MiB mapped, 0 B in devices, 0 B of native libraries
+unexplained, below zero: pages that program or allocator set aside and never touched";
         assert_eq!(example().to_string(), table);
     }
 

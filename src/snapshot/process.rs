@@ -92,6 +92,7 @@ impl Snapshot {
             allocated_bytes: backend_allocated_bytes,
             active_bytes,
             metadata_bytes,
+            internal_bytes: _,
             resident_bytes,
             mapped_bytes,
             retained_bytes,
