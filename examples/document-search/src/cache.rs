@@ -34,7 +34,7 @@ pub struct QueryCache {
 
 impl QueryCache {
     pub fn new(capacity: usize) -> Self {
-        let answers = BoundedCache::builder("queries")
+        let answers = BoundedCache::builder("query_cache")
             .tag(&QUERY_CACHE)
             .max_entries(capacity as u64)
             .build()

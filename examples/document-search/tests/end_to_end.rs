@@ -148,7 +148,7 @@ fn the_json_file_holds_every_component() {
     };
     assert!((1..=64).contains(&created("read_buffers")) && created("index_searchers") >= 1);
     let cache = &snapshot["caches"][0];
-    assert!(cache["name"] == "queries" && cache["hits"].as_u64() > Some(0), "{cache}");
+    assert!(cache["name"] == "query_cache" && cache["hits"].as_u64() > Some(0), "{cache}");
 
     let nowhere = folder.path().join("no/such/folder.json");
     assert_refused(
