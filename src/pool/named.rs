@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use super::PoolError;
+use crate::reclaim::OWN;
 use crate::sync::lock::Mutex;
 
 /// The pools of the process by name: each of its own type.
@@ -58,6 +59,7 @@ impl Pools {
             return Err(PoolError::NameTaken { name: name.to_owned(), registered });
         }
         let pool: &'static P = Box::leak(pool);
+        let _scope = OWN.enter();
         pools.insert(name.to_owned(), Registered { pool, type_name: type_name::<P>() });
         Ok(pool)
     }

@@ -15,6 +15,7 @@ use crate::ledger::name::TagError;
 use crate::scope::Tag;
 use crate::snapshot;
 
+pub(crate) use registry::OWN;
 pub use registry::{reclaimers, register, register_static, shrink_idle};
 pub use statistics::{
     CacheStatistics, PoolKind, PoolStatistics, ReclaimerStatistics, WAIT_BUCKETS, WaitStatistics,

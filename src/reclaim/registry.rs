@@ -7,6 +7,10 @@
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::Reclaimer;
+use crate::scope::Tag;
+
+/// Owns the lists: they grow for all pools, whichever makes them grow.
+pub(crate) static OWN: Tag = Tag::new("heapledger/reclaim");
 
 /// How the registry holds one.
 enum Entry {
@@ -35,6 +39,7 @@ pub fn register_static(reclaimer: &'static dyn Reclaimer) {
 }
 
 fn add(entry: Entry) {
+    let _scope = OWN.enter();
     let mut entries = ENTRIES.lock().unwrap_or_else(PoisonError::into_inner);
     // Only the memory of a value that is gone already is freed here.
     entries.retain(|entry| match entry {
@@ -118,7 +123,6 @@ impl Reclaimer for StaticReclaimer {
 mod tests {
     use super::super::{PoolKind, PoolStatistics, ReclaimerStatistics};
     use super::*;
-    use crate::scope::Tag;
 
     static TAG: Tag = Tag::new("pool/registry_test");
 

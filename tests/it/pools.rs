@@ -6,7 +6,10 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 
-use heapledger::{LocalPool, Pool, PoolError, PoolGuard, PoolStatistics, StaticGuard};
+use heapledger::{
+    LocalPool, Pool, PoolError, PoolGuard, PoolKind, PoolStatistics, Reclaimer,
+    ReclaimerStatistics, StaticGuard, Tag,
+};
 
 /// What has to hold of every pool that nobody uses at the moment.
 #[track_caller]
@@ -339,6 +342,33 @@ fn user_code_may_panic_everywhere() {
     let _ = catch_unwind(AssertUnwindSafe(move || drop(pool)));
     assert_eq!(FUSED_DROPS.load(Ordering::Relaxed), created, "each dropped once");
     assert_eq!(crate::live("pool/it/panics"), (0, 0), "nothing is left of it");
+}
+
+/// The list of all pools is nobody's, whichever pool makes it grow.
+#[test]
+fn the_list_of_pools_is_no_pools() {
+    struct Nothing;
+    static TAG: Tag = Tag::new("pool/it/listed");
+    impl Reclaimer for Nothing {
+        fn name(&self) -> &str {
+            "it/listed"
+        }
+        fn tag(&self) -> &Tag {
+            &TAG
+        }
+        fn shrink(&self, _: u64) -> u64 {
+            0
+        }
+        fn statistics(&self) -> ReclaimerStatistics {
+            let it = PoolStatistics::new("it/listed", TAG.id(), PoolKind::Other);
+            ReclaimerStatistics::Pool(it)
+        }
+    }
+    let many: Vec<Arc<dyn Reclaimer>> = (0..300).map(|_| Arc::new(Nothing) as _).collect();
+    TAG.run(|| many.iter().for_each(heapledger::register));
+    assert_eq!(TAG.read().unwrap().own.allocated_bytes, 0);
+    let list = heapledger::Tag::register("heapledger/reclaim").unwrap().read().unwrap();
+    assert!(list.own.live_bytes() >= 300 * 16, "{list:?}");
 }
 
 #[test]
