@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Unit tests and tests/it on x86-64 musl, statically linked, over jemalloc: about four
+# Unit tests, tests/it, property and realloc on x86-64 musl, statically linked, over jemalloc: about four
 # minutes. Needs musl-gcc (installed if missing), and either the target's std or, where
 # that cannot be had, the sources of std (component rust-src): then it builds std and
 # the unwinder that goes with it, which a stable compiler does if told to.
 #
-#   ci/musl.sh                      lib and it
-#   ci/musl.sh property realloc     these test programs
+#   ci/musl.sh                      all of them
+#   ci/musl.sh property lib         some of them
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -46,7 +46,7 @@ if [ ! -d "$sysroot/lib/rustlib/$target/lib" ]; then
 fi
 
 programs=()
-for program in "${@:-lib it}"; do
+for program in "${@:-lib it property realloc}"; do
     for one in $program; do
         if [ "$one" = lib ]; then programs+=(--lib); else programs+=(--test "$one"); fi
     done
