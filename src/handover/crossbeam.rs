@@ -1,6 +1,9 @@
 //! `crossbeam_utils::thread`: scoped threads that begin in the scope that they are
 //! spawned in.
 //!
+//! What crossbeam and `std` allocate for a thread is not counted by a test or an
+//! observation, as in [`thread`](crate::thread).
+//!
 //! # Examples
 //!
 //! ```
@@ -13,14 +16,12 @@
 //! assert_eq!(upper.concat(), "AB");
 //! ```
 
-use core::ptr;
+use core::{fmt, ptr};
 use std::{io, thread};
 
 use crossbeam_utils::thread as inner;
 
-use crate::scope::{InScope, Scope as Current};
-
-pub use crossbeam_utils::thread::ScopedJoinHandle;
+use crate::scope::{Carried, InScope, Scope as Current, Scoped, Unobserved};
 
 /// [`crossbeam_utils::thread::scope`], whose threads run in the scope that spawned
 /// them.
@@ -32,7 +33,8 @@ pub fn scope<'env, F, R>(body: F) -> thread::Result<R>
 where
     F: FnOnce(&Scope<'env>) -> R,
 {
-    inner::scope(|scope| body(Scope::from_inner(scope)))
+    let here = Current::current();
+    Unobserved.run_in(|| inner::scope(|scope| here.run(|| body(Scope::from_inner(scope)))))
 }
 
 /// [`crossbeam_utils::thread::Scope`], whose threads run in the scope that spawned
@@ -58,7 +60,8 @@ impl<'env> Scope<'env> {
         F: FnOnce(&Scope<'env>) -> T + Send + 'env,
         T: Send + 'env,
     {
-        self.0.spawn(carried(work))
+        let work = carried(work);
+        ScopedJoinHandle::new(Unobserved.run_in(|| self.0.spawn(work)))
     }
 
     /// [`crossbeam_utils::thread::Scope::builder`].
@@ -95,12 +98,51 @@ impl<'scope, 'env> ScopedThreadBuilder<'scope, 'env> {
         F: FnOnce(&Scope<'env>) -> T + Send + 'env,
         T: Send + 'env,
     {
-        self.0.spawn(carried(work))
+        let work = carried(work);
+        Unobserved.run_in(|| self.0.spawn(work)).map(ScopedJoinHandle::new)
     }
 }
 
-/// The work as crossbeam calls it, with the current scope around it.
-fn carried<'env, T>(work: impl FnOnce(&Scope<'env>) -> T) -> impl FnOnce(&inner::Scope<'env>) -> T {
+/// [`crossbeam_utils::thread::ScopedJoinHandle`], of a thread that carries its scope.
+///
+/// A result that nobody takes is dropped in that scope.
+pub struct ScopedJoinHandle<'scope, T>(
+    Scoped<inner::ScopedJoinHandle<'scope, Scoped<T>>, Unobserved>,
+);
+
+impl<'scope, T> ScopedJoinHandle<'scope, T> {
+    fn new(inner: inner::ScopedJoinHandle<'scope, Scoped<T>>) -> Self {
+        Self(Scoped::new(inner, Unobserved))
+    }
+
+    /// [`crossbeam_utils::thread::ScopedJoinHandle::thread`].
+    #[must_use]
+    pub fn thread(&self) -> &thread::Thread {
+        self.0.get_ref().thread()
+    }
+
+    /// [`crossbeam_utils::thread::ScopedJoinHandle::join`].
+    ///
+    /// # Errors
+    ///
+    /// What the thread panicked with.
+    pub fn join(self) -> thread::Result<T> {
+        self.0.run(inner::ScopedJoinHandle::join).map(Scoped::into_inner)
+    }
+}
+
+impl<T> fmt::Debug for ScopedJoinHandle<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScopedJoinHandle").finish_non_exhaustive()
+    }
+}
+
+/// The work as crossbeam calls it, with the current scope around it and its result.
+fn carried<'env, T>(
+    work: impl FnOnce(&Scope<'env>) -> T,
+) -> impl FnOnce(&inner::Scope<'env>) -> Scoped<T> {
     let work = work.in_scope(Current::current());
-    move |scope: &inner::Scope<'env>| work.run(|work| work(Scope::from_inner(scope)))
+    move |inner: &inner::Scope<'env>| {
+        work.run_with(|work, scope| work(Scope::from_inner(inner)).in_scope(scope))
+    }
 }

@@ -3,7 +3,8 @@
 //! what it stands in for.
 //!
 //! Nothing here knows more than [`Scope::current`](crate::Scope::current) where
-//! work is handed over and the scope around it where it runs.
+//! work is handed over, the scope around it where it runs, and that nobody observes
+//! what carries it (`Unobserved`).
 
 #[cfg(feature = "crossbeam")]
 pub mod crossbeam;

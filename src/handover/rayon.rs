@@ -13,6 +13,10 @@
 //! thread that happens to run it; to one and the same, if the pool's threads have
 //! one ([`ThreadsInScope`]) and nothing on the pool enters others.
 //!
+//! What rayon itself allocates in these calls (jobs, and at the first use the pool)
+//! is not counted by a test or an observation (feature `testing`), nor is work of
+//! others that runs while they wait.
+//!
 //! # Parallel iterators
 //!
 //! [`in_scope`](crate::InScope::in_scope) is an adapter among the others. On each
@@ -61,7 +65,7 @@ use core::ptr;
 
 use ::rayon::ThreadPoolBuilder;
 
-use crate::scope::{InScope, Scope as Current};
+use crate::scope::{Carried, InScope, Scope as Current, Unobserved};
 
 mod iter;
 
@@ -78,12 +82,14 @@ where
     RB: Send,
 {
     let scope = Current::current();
-    ::rayon::join(scope.wrap(a), scope.wrap(b))
+    let (a, b) = (scope.wrap(a), scope.wrap(b));
+    Unobserved.run_in(|| ::rayon::join(a, b))
 }
 
 /// `rayon::spawn`, in the current scope.
 pub fn spawn(work: impl FnOnce() + Send + 'static) {
-    ::rayon::spawn(Current::current().wrap(work));
+    let work = Current::current().wrap(work);
+    Unobserved.run_in(|| ::rayon::spawn(work));
 }
 
 /// `rayon::scope`, in the current scope, as is what is spawned in it.
@@ -108,7 +114,8 @@ where
     F: FnOnce(&Scope<'scope>) -> R + Send,
     R: Send,
 {
-    ::rayon::scope(carried(body))
+    let body = carried(body);
+    Unobserved.run_in(|| ::rayon::scope(body))
 }
 
 /// `rayon::in_place_scope`, whose work runs in the scope that spawned it.
@@ -120,7 +127,8 @@ pub fn in_place_scope<'scope, F, R>(body: F) -> R
 where
     F: FnOnce(&Scope<'scope>) -> R,
 {
-    ::rayon::in_place_scope(|scope| body(Scope::of(scope)))
+    let body = carried(body);
+    Unobserved.run_in(|| ::rayon::in_place_scope(body))
 }
 
 /// `rayon::Scope`, whose work runs in the scope that spawned it.
@@ -151,7 +159,8 @@ impl<'scope> Scope<'scope> {
 
     /// `rayon::Scope::spawn`, in the current scope.
     pub fn spawn(&self, work: impl FnOnce(&Scope<'scope>) + Send + 'scope) {
-        self.0.spawn(carried(work));
+        let work = carried(work);
+        Unobserved.run_in(|| self.0.spawn(work));
     }
 }
 

@@ -89,10 +89,21 @@ impl IntoScope for &EphemeralTag {
     }
 }
 
+// As for a `Tag`: `scope!` puts a `&` before what it is given.
+impl IntoScope for &&EphemeralTag {
+    type Carried = EphemeralTag;
+
+    #[inline]
+    fn into_carried(self) -> EphemeralTag {
+        (*self).clone()
+    }
+}
+
 mod sealed {
     /// Entering has to end with what was current before: only this crate's do.
     pub trait Sealed {}
 
     impl Sealed for super::Scope {}
     impl Sealed for super::EphemeralTag {}
+    impl Sealed for super::super::Unobserved {}
 }

@@ -8,6 +8,8 @@ use crate::ledger::leases::Lease;
 use crate::ledger::observer::ObserverId;
 use crate::ledger::registry::TAGS;
 
+#[cfg(feature = "testing")]
+use super::observed::ObserverBefore;
 use super::{EphemeralTag, HeldScopeGuard, InScope, Tag, TagId};
 
 /// The current scope as a value, to make it current again elsewhere.
@@ -221,33 +223,4 @@ pub struct EnteredScope {
     _scope: HeldScopeGuard,
     #[cfg(feature = "testing")]
     _observer: ObserverBefore,
-}
-
-/// Whose the thread was before; puts it back.
-#[cfg(feature = "testing")]
-#[derive(Debug)]
-struct ObserverBefore(ObserverId);
-
-#[cfg(feature = "testing")]
-impl ObserverBefore {
-    #[inline]
-    fn change_to(observer: ObserverId) -> Self {
-        let local = local();
-        let before = local.observer();
-        if observer != before && observer != ObserverId::ANY {
-            local.observe(observer);
-        }
-        Self(before)
-    }
-}
-
-#[cfg(feature = "testing")]
-impl Drop for ObserverBefore {
-    #[inline(always)]
-    fn drop(&mut self) {
-        let local = local();
-        if local.observer() != self.0 {
-            local.observe(self.0);
-        }
-    }
 }

@@ -85,7 +85,7 @@ pub struct Scoped<T, S: Carried = Scope> {
 }
 
 impl<T, S: Carried> Scoped<T, S> {
-    pub(super) const fn new(inner: T, scope: S) -> Self {
+    pub(crate) const fn new(inner: T, scope: S) -> Self {
         Self { inner: ManuallyDrop::new(inner), scope }
     }
 

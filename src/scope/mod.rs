@@ -8,6 +8,7 @@ mod future;
 mod guard;
 mod held;
 mod name;
+mod observed;
 pub(crate) mod room;
 mod tag;
 #[cfg(feature = "tower")]
@@ -23,6 +24,7 @@ pub use future::{InScope, Scoped};
 pub use guard::ScopeGuard;
 pub use held::HeldScopeGuard;
 pub use name::TagName;
+pub(crate) use observed::Unobserved;
 pub use tag::{Tag, TagId};
 
 /// Runs an expression under a tag, or enters the tag until the guard is dropped.

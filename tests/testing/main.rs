@@ -10,6 +10,7 @@ mod inject;
 mod limits;
 mod messages;
 mod peaks;
+mod threads;
 
 #[path = "../support/random.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
