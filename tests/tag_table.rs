@@ -117,6 +117,7 @@ fn a_million_names_fill_the_table_and_nothing_else() {
     }
 
     a_tag_that_came_too_late_is_booked_to_overflow();
+    marks_that_came_too_late_show_the_overflow();
     the_old_tags_still_work();
     assert_eq!(live_bytes(&EARLY), 0);
     // The test harness's own threads may be busy: that is no answer.
@@ -144,6 +145,20 @@ fn a_tag_that_came_too_late_is_booked_to_overflow() {
     assert_eq!(faults().tag_table_full - before.1, 3);
     drop(kept);
     assert_eq!(read_tag(TagId::OVERFLOW).unwrap().own.since(&before.0).live_bytes(), 0);
+}
+
+/// What marks need is among it, and cannot be left out: it is not theirs alone.
+fn marks_that_came_too_late_show_the_overflow() {
+    heapledger::mark("before").unwrap();
+    let kept = LATE.run(|| vec![0_u8; 1 << 20]);
+    heapledger::mark("after").unwrap();
+    let delta = heapledger::delta("before", "after").unwrap();
+    let grown = delta.tag("(overflow)").expect("its row").own_live_bytes;
+    assert!((1 << 20..2 << 20).contains(&grown), "{grown}");
+    assert!(delta.process.live_bytes() >= 1 << 20);
+    drop(kept);
+    heapledger::unmark("before").unwrap();
+    heapledger::unmark("after").unwrap();
 }
 
 fn the_old_tags_still_work() {

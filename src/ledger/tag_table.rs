@@ -100,9 +100,9 @@ impl<const TAGS: usize, const BUCKETS: usize, const WORDS: usize> TagTable<TAGS,
         (self.given.load(Ordering::Relaxed) as usize).saturating_add(FIRST_ID)
     }
 
-    /// The id of a name, new or known. Parents are interned first.
+    /// The id of a name, new or known; one that was checked, or heapledger's own.
+    /// Parents are interned first.
     pub(crate) fn intern(&self, tag: &str) -> Result<u16, TagError> {
-        name::check(tag)?;
         let id = match self.find(tag) {
             Some(id) => id,
             None => self.add(tag)?,

@@ -9,7 +9,8 @@ use crate::snapshot::{Delta, OwnedTagReading, Readings};
 ///
 /// What marks need themselves is in none of the numbers of the ledger: the sum of
 /// `own_live_bytes` over the tags is the process's `live_bytes()`, exactly. What
-/// the kernel and the backend tell includes it.
+/// the kernel and the backend tell includes it. (If the table of tags was full before
+/// the first mark, it is part of `(overflow)`.)
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]

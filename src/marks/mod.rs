@@ -1,7 +1,7 @@
 //! Marks: readings kept under a name, and what changed between two of them.
 //!
-//! Ordinary world. What marks need themselves is booked to the tag
-//! `heapledger/marks`, and left out of every difference: marking does not change
+//! Ordinary world. What marks need themselves is booked to the tag `(marks)`, which
+//! nobody else can book to, and left out of every difference: marking does not change
 //! what marks show.
 
 mod delta;
@@ -12,8 +12,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::error::Error;
 use crate::ledger::name;
-use crate::scope::Tag;
-use crate::snapshot::{OwnedTagReading, Readings};
+use crate::scope::{Tag, TagId};
+use crate::snapshot::Readings;
 
 pub use delta::{MarkDelta, TagDelta};
 pub use error::{MarkError, MarkErrorKind};
@@ -22,12 +22,15 @@ pub use error::{MarkError, MarkErrorKind};
 pub const MARKS_MAX: usize = 1024;
 
 /// Who owns what marks need.
-static TAG: Tag = Tag::new("heapledger/marks");
+static TAG: Tag = Tag::own("(marks)");
 
-static MARKS: Mutex<BTreeMap<String, Readings>> = Mutex::new(BTreeMap::new());
+/// Boxed: an empty map keeps a node, which has room for eleven.
+type Marks = BTreeMap<String, Box<Readings>>;
+
+static MARKS: Mutex<Marks> = Mutex::new(BTreeMap::new());
 
 /// The marks; every change to them is one call that leaves them whole.
-fn marks_now() -> MutexGuard<'static, BTreeMap<String, Readings>> {
+fn marks_now() -> MutexGuard<'static, Marks> {
     MARKS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -40,7 +43,7 @@ fn marks_now() -> MutexGuard<'static, BTreeMap<String, Readings>> {
 ///
 /// That of [`Readings::capture`]: 22 µs with 100 tags, most of it for the
 /// backend's statistics, and about 250 bytes for each tag there is while the mark is kept,
-/// booked to the tag `heapledger/marks`.
+/// booked to the tag `(marks)`.
 ///
 /// # Concurrency
 ///
@@ -82,25 +85,23 @@ pub fn mark(name: &str) -> Result<(), MarkError> {
     let now = without_marks().map_err(|error| MarkError::new(MarkErrorKind::Unread(error)))?;
     let mut marks = marks_now();
     if let Some(mark) = marks.get_mut(name) {
-        *mark = now;
+        **mark = now;
     } else if marks.len() < MARKS_MAX {
-        marks.insert(name.to_owned(), now);
+        marks.insert(name.to_owned(), Box::new(now));
     } else {
         return Err(MarkError::new(MarkErrorKind::Full));
     }
     Ok(())
 }
 
-/// A reading in which the ledger's numbers leave out what marks need themselves.
+/// A reading in which the ledger's numbers leave out what marks need themselves;
+/// unless that is among the overflow, with what others have there.
 fn without_marks() -> Result<Readings, Error> {
     let mut now = Readings::capture()?;
-    if let Some(at) = now.tags.iter().position(|tag| tag.id == TAG.id()) {
-        let OwnedTagReading { own: marks, mut parent, .. } = now.tags.remove(at);
-        now.process.counts = now.process.counts.since(&marks);
-        while let Some(above) = now.tags.iter_mut().find(|tag| Some(tag.id) == parent) {
-            above.with_children = above.with_children.since(&marks);
-            parent = above.parent;
-        }
+    let own = Some(TAG.id()).filter(|id| *id != TagId::OVERFLOW);
+    if let Some(at) = now.tags.iter().position(|tag| Some(tag.id) == own) {
+        let marks = now.tags.remove(at);
+        now.process.counts = now.process.counts.since(&marks.own);
     }
     Ok(now)
 }
@@ -110,7 +111,7 @@ fn without_marks() -> Result<Readings, Error> {
 /// # Cost
 ///
 /// 8 µs with 100 tags, under the lock of the marks; the result, too, is booked to the tag
-/// `heapledger/marks`.
+/// `(marks)`.
 ///
 /// # Errors
 ///

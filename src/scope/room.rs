@@ -16,7 +16,7 @@ use crate::ledger::registry::{self, Reading, TAGS};
 const READER_YIELDS: usize = 100;
 const YIELDS: usize = 4000;
 
-/// The id of a permanent tag, new or known.
+/// The id of a permanent tag, new or known; the only error is that the table is full.
 pub(crate) fn intern(tag: &str) -> Result<u16, TagError> {
     match TAGS.intern(tag) {
         Err(TagError::TableFull) => intern_in_full_table(tag),

@@ -38,7 +38,10 @@ impl TagId {
 /// A tag is a name; two tags of one name are one tag. Names have levels:
 /// `"index/postings"` is a child of `"index"`. At most 4,096 tags fit into a
 /// process; what comes under later names is booked to [`TagId::OVERFLOW`] and
-/// counted as a fault.
+/// counted as a fault. A tag finds its place once: one that found the table full stays
+/// with `OVERFLOW`, also if a number comes free again and [`Tag::register`] then has a
+/// place for its name. (Entering is two loads, and does not look again.) So let the
+/// tags of a program that makes many be used before: [`Tag::id`] is enough.
 ///
 /// # Examples
 ///
@@ -76,6 +79,11 @@ impl Tag {
             Err(TagError::Parenthesis) => panic!("a tag name may not begin with a parenthesis"),
             Err(_) => panic!("a tag name may not have an empty level: write \"parent/child\""),
         }
+        Self::own(name)
+    }
+
+    /// One of heapledger's own tags, in parentheses: nobody else can book to it.
+    pub(crate) const fn own(name: &'static str) -> Self {
         Self { name, offset: AtomicU32::new(0) }
     }
 
@@ -89,11 +97,8 @@ impl Tag {
     ///
     /// [`TagError`] if the name is not valid or the table is full.
     pub fn register(name: &str) -> Result<Self, TagError> {
-        let id = room::intern(name).inspect_err(|error| {
-            if *error == TagError::TableFull {
-                FAULTS.tag_table_full.raise();
-            }
-        })?;
+        name::check(name)?;
+        let id = room::intern(name).inspect_err(|_| FAULTS.tag_table_full.raise())?;
         let offset = AtomicU32::new(u32::from(id) * CELL_BYTES);
         Ok(Self { name: TAGS.known_name(id), offset })
     }
@@ -111,6 +116,8 @@ impl Tag {
     }
 
     /// Makes the tag current on this thread until the guard is dropped.
+    ///
+    /// Guards are to be dropped innermost first, see [`ScopeGuard`].
     #[inline]
     pub fn enter(&self) -> ScopeGuard {
         ScopeGuard::enter(self.offset())
