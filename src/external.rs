@@ -9,6 +9,7 @@ use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::ledger::TAGS_MAX;
+use crate::ledger::fault::FAULTS;
 use crate::ledger::registry::addresses_of;
 use crate::scope::{Tag, TagId};
 
@@ -83,8 +84,8 @@ impl fmt::Display for ExternalError {
         match self {
             Self::NotCharged { charged_bytes, released_bytes } => write!(
                 f,
-                "{released_bytes} bytes were to be released, {charged_bytes} are charged under \
-                 this tag and kind: release what was charged, under the same tag, once"
+                "cannot release {released_bytes} B of the {charged_bytes} B that are charged \
+                 under this tag and kind: release what was charged, under the same tag, once"
             ),
             Self::TooMuch => f.write_str("the charges would sum to more than 2^63 bytes"),
         }
@@ -140,6 +141,20 @@ impl Table {
         let (tag, process) = self.cells(id, kind);
         subtract(tag, bytes)?;
         subtract(process, bytes)
+    }
+
+    /// Releases what is left of a charge; false if that is not all of it.
+    fn release_rest(&self, id: u16, kind: ExternalKind, bytes: u64) -> bool {
+        let (tag, process) = self.cells(id, kind);
+        let mut rest = 0;
+        // Relaxed: as in `add`.
+        let _ = tag.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |sum| {
+            rest = sum.min(bytes);
+            Some(sum.wrapping_sub(rest))
+        });
+        // The process has at least what its tags have.
+        process.fetch_sub(rest, Ordering::Relaxed);
+        rest == bytes
     }
 }
 
@@ -251,7 +266,11 @@ impl External {
     ///
     /// # Errors
     ///
-    /// [`ExternalError::TooMuch`]: the charge is what it was.
+    /// The charge is what it was, and the error is
+    /// - [`ExternalError::TooMuch`] if it grew too much,
+    /// - [`ExternalError::NotCharged`] if it shrank by more than is charged under its
+    ///   tag and kind: a [`release_external`] took it that had nothing of its own to
+    ///   release.
     pub fn resize(&mut self, bytes: u64) -> Result<(), ExternalError> {
         match bytes.checked_sub(self.bytes) {
             Some(more) => TABLE.charge(self.id, self.kind, more)?,
@@ -272,9 +291,11 @@ impl External {
 
 impl Drop for External {
     fn drop(&mut self) {
-        // Refused only if a `release_external` took it that had nothing of its own to
-        // release: then it is gone already.
-        let _ = TABLE.release(self.id, self.kind, self.bytes);
+        // Less is there if a `release_external` took it that had nothing of its own to
+        // release.
+        if !TABLE.release_rest(self.id, self.kind, self.bytes) {
+            FAULTS.external_released_twice.raise();
+        }
     }
 }
 
@@ -305,6 +326,11 @@ pub fn charge_external(tag: &Tag, kind: ExternalKind, bytes: u64) -> Result<(), 
 
 /// Releases memory that was charged with [`charge_external`] or
 /// [detached](External::detach).
+///
+/// Not what an [`External`] holds: that releases it when it is dropped. If both do, the
+/// later one finds less than it has to release: an `External` releases what is left,
+/// which may be another's, and counts
+/// [`Faults::external_released_twice`](crate::Faults).
 ///
 /// # Errors
 ///
@@ -348,6 +374,23 @@ mod tests {
         assert!(release_external(&A, ExternalKind::Native, 1).is_err());
         release_external(&A, ExternalKind::Mapped, 40).unwrap();
         assert_eq!(charged(&A), ExternalBytes::ZERO);
+    }
+
+    #[test]
+    fn a_charge_that_was_released_already_leaves_nothing() {
+        static TWICE: Tag = Tag::new("external/twice");
+        let faults = || crate::faults().external_released_twice;
+        let before = faults();
+        let mut charge = External::charge(&TWICE, ExternalKind::Device, 100).unwrap();
+        release_external(&TWICE, ExternalKind::Device, 60).unwrap();
+        let error = ExternalError::NotCharged { charged_bytes: 40, released_bytes: 99 };
+        assert_eq!(charge.resize(1), Err(error));
+        assert!(error.to_string().starts_with("cannot release 99 B of the 40 B "), "{error}");
+        drop(charge);
+        assert_eq!(charged(&TWICE), ExternalBytes::ZERO);
+        assert_eq!(faults() - before, 1);
+        drop(External::charge(&TWICE, ExternalKind::Device, 100).unwrap());
+        assert_eq!((charged(&TWICE), faults() - before), (ExternalBytes::ZERO, 1));
     }
 
     #[test]

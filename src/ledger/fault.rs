@@ -36,6 +36,7 @@ pub(crate) struct FaultCounters {
     pub(crate) injected_failures: Fault,
     pub(crate) late_work: Fault,
     pub(crate) spans_too_deep: Fault,
+    pub(crate) external_released_twice: Fault,
 }
 
 pub(crate) static FAULTS: FaultCounters = FaultCounters {
@@ -51,6 +52,7 @@ pub(crate) static FAULTS: FaultCounters = FaultCounters {
     injected_failures: Fault::new(),
     late_work: Fault::new(),
     spans_too_deep: Fault::new(),
+    external_released_twice: Fault::new(),
 };
 
 /// How often something could not be done as asked; all bytes stay accounted.
@@ -101,6 +103,11 @@ pub struct Faults {
     /// `tracing` spans entered while the thread was in as many as it may be; they
     /// changed no tag.
     pub spans_too_deep: u64,
+    /// Times an [`External`](crate::External) was dropped of which
+    /// [`release_external`](crate::release_external) had taken a part: what was left
+    /// under its tag and kind was released, down to nothing.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub external_released_twice: u64,
 }
 
 /// Reads the fault counters.
@@ -123,5 +130,6 @@ pub fn faults() -> Faults {
         injected_failures: FAULTS.injected_failures.read(),
         late_work: FAULTS.late_work.read(),
         spans_too_deep: FAULTS.spans_too_deep.read(),
+        external_released_twice: FAULTS.external_released_twice.read(),
     }
 }
