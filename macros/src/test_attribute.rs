@@ -29,8 +29,8 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> Result<TokenStr
             return Err(Error::new_spanned(function.signature.asyncness, message));
         }
         let body = function.async_body();
-        function.body =
-            quote_spanned!(here=> #run::test_async(&#budget, async move { #body }).await);
+        function.body = quote_spanned!(here=>
+            #run::AsyncTest::begin().run(async move { #body }).await.end(&#budget));
     } else {
         if !has_test {
             function.attributes.insert(0, parse_quote!(#[::core::prelude::v1::test]));

@@ -40,6 +40,21 @@ pub struct Budget {
     baseline: Option<Baseline>,
 }
 
+/// What the limits are called in a message: as whoever set them wrote them.
+pub(super) struct Words {
+    peak: &'static str,
+    allocations: &'static str,
+    growth: &'static str,
+}
+
+impl Words {
+    /// The options of `#[heapledger::test]`, and the methods.
+    const OPTIONS: Self = Self { peak: "max_live", allocations: "max_allocs", growth: "no_leaks" };
+    /// What `assert_peak!` and the others look at.
+    pub(super) const MACROS: Self =
+        Self { peak: "peak", allocations: "allocations", growth: "growth" };
+}
+
 impl Budget {
     /// No limits.
     pub const fn new() -> Self {
@@ -102,20 +117,24 @@ impl Budget {
     ///
     /// A line for each limit that was not kept, and what was seen by tag.
     pub fn check(&self, seen: &Observed) -> Result<(), String> {
+        self.check_in_words(seen, &Words::OPTIONS)
+    }
+
+    pub(super) fn check_in_words(&self, seen: &Observed, words: &Words) -> Result<(), String> {
         let mut broken = String::new();
-        self.write_broken(seen, &mut broken);
+        self.write_broken(seen, words, &mut broken);
         if broken.is_empty() {
             return Ok(());
         }
         Err(format!("{broken}{}", Table(seen)))
     }
 
-    fn write_broken(&self, seen: &Observed, to: &mut String) {
+    fn write_broken(&self, seen: &Observed, words: &Words, to: &mut String) {
         let (allocations, bytes) = (seen.counts.allocated_blocks, seen.counts.allocated_bytes);
         let at_most = [
-            ("max_live", " B", self.max_live_bytes, seen.peak_live_bytes),
+            (words.peak, " B", self.max_live_bytes, seen.peak_live_bytes),
             ("max_bytes", " B", self.max_bytes, bytes),
-            ("max_allocs", "", self.max_allocs, allocations),
+            (words.allocations, "", self.max_allocs, allocations),
         ];
         for (name, unit, limit, actual) in at_most {
             if let Some(limit) = limit.filter(|limit| actual > *limit) {
@@ -128,7 +147,7 @@ impl Budget {
         let live = (seen.counts.live_bytes_signed(), seen.counts.live_blocks_signed());
         if self.no_leaks && (live.0 > 0 || live.1 > 0) {
             let actual = format!("{:+} B in {:+} blocks", live.0, live.1);
-            line(to, "no_leaks", "0 B live at the end", &actual);
+            line(to, words.growth, "0 B live at the end", &actual);
         }
         if let Some(baseline) = &self.baseline {
             let actual = Record {

@@ -4,7 +4,7 @@ use core::future::{Future, poll_fn};
 use core::pin::pin;
 use std::process::ExitCode;
 
-use super::budget::Budget;
+use super::budget::{Budget, Words};
 use super::observation::{Observation, Observed};
 use crate::error::Error;
 use crate::ledger::injection::Plan;
@@ -44,20 +44,42 @@ pub fn test<R: TestOutcome>(budget: &Budget, body: impl FnOnce() -> R) -> R {
     judge(budget, observation.close(), outcome)
 }
 
-/// Runs the body of an `async` test.
-pub async fn test_async<R: TestOutcome>(budget: &Budget, body: impl Future<Output = R>) -> R {
-    let observation = open("#[heapledger::test]");
-    let mut body = pin!(body);
-    let outcome = poll_fn(|context| observation.run(|| body.as_mut().poll(context))).await;
-    // The body's own memory goes with its last poll: an async block drops what it
-    // holds before it is ready.
-    judge(budget, observation.close(), outcome)
+/// An `async` test under way. In three calls, and not in one future: the panics of
+/// the first and the last are where the test is.
+pub struct AsyncTest(Observation);
+
+impl AsyncTest {
+    #[track_caller]
+    pub fn begin() -> Self {
+        Self(open("#[heapledger::test]"))
+    }
+
+    /// Runs the body. Its own memory goes with its last poll: an async block drops
+    /// what it holds before it is ready.
+    pub async fn run<R: TestOutcome>(self, body: impl Future<Output = R>) -> Finished<R> {
+        let mut body = pin!(body);
+        let outcome = poll_fn(|context| self.0.run(|| body.as_mut().poll(context))).await;
+        Finished { seen: self.0.close(), outcome }
+    }
+}
+
+/// An `async` test whose body has run.
+pub struct Finished<R> {
+    seen: Observed,
+    outcome: R,
+}
+
+impl<R: TestOutcome> Finished<R> {
+    #[track_caller]
+    pub fn end(self, budget: &Budget) -> R {
+        judge(budget, self.seen, self.outcome)
+    }
 }
 
 #[track_caller]
 fn judge<R: TestOutcome>(budget: &Budget, seen: Observed, outcome: R) -> R {
     if !outcome.is_failure() {
-        fail(budget, &seen, "the test is over its budget");
+        fail("the test is over its budget", budget.check(&seen));
     }
     outcome
 }
@@ -67,7 +89,7 @@ fn judge<R: TestOutcome>(budget: &Budget, seen: Observed, outcome: R) -> R {
 pub fn check<R>(budget: &Budget, what: &str, body: impl FnOnce() -> R) -> R {
     let observation = open(what);
     let value = observation.run(body);
-    fail(budget, &observation.close(), what);
+    fail(what, budget.check_in_words(&observation.close(), &Words::MACROS));
     value
 }
 
@@ -79,12 +101,13 @@ pub fn check_no_growth<R>(what: &str, iterations: u64, mut body: impl FnMut() ->
     }
     let observation = open(what);
     observation.run(|| (0..iterations).for_each(|_| drop(body())));
-    fail(&Budget::new().no_leaks(), &observation.close(), what);
+    let budget = Budget::new().no_leaks();
+    fail(what, budget.check_in_words(&observation.close(), &Words::MACROS));
 }
 
 #[track_caller]
-fn fail(budget: &Budget, seen: &Observed, what: &str) {
-    if let Err(message) = budget.check(seen) {
+fn fail(what: &str, checked: Result<(), String>) {
+    if let Err(message) = checked {
         panic!("{what}\n{message}");
     }
 }

@@ -133,12 +133,12 @@ async fn an_async_test() {
 #[tokio::test]
 async fn other_tasks_on_the_thread_are_not_counted() {
     let other = tokio::spawn(async { drop(black_box(vec![0_u8; 10_000])) });
-    run::test_async(&Budget::new().max_allocs(0), async {
+    let body = async {
         while !other.is_finished() {
             Pause(false).await;
         }
-    })
-    .await;
+    };
+    run::AsyncTest::begin().run(body).await.end(&Budget::new().max_allocs(0));
 }
 
 /// On several threads; what is spawned in the test's scope is counted where it runs.
@@ -163,4 +163,33 @@ async fn an_async_test_with_a_result() -> Result<(), std::num::ParseIntError> {
     }
     drop(black_box(vec![0_u8; number]));
     Ok(())
+}
+
+const OVER: &str = "HEAPLEDGER_TESTING_OVER";
+
+fn over_the_budget_in_the_child() {
+    if std::env::var_os(OVER).is_some() {
+        drop(black_box(vec![0_u8; 10_000]));
+    }
+}
+
+#[heapledger::test(max_bytes = 10_000)]
+fn fails_in_the_child() {
+    over_the_budget_in_the_child();
+}
+
+#[heapledger::test(max_bytes = 10_000)]
+#[tokio::test]
+async fn fails_in_the_child_async() {
+    over_the_budget_in_the_child();
+}
+
+#[test]
+fn a_failing_test_panics_where_it_is_written() {
+    for test in ["attribute::fails_in_the_child", "attribute::fails_in_the_child_async"] {
+        let output = super::child(test, OVER);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("max_bytes: expected at most 10000 B"), "{said}");
+        assert!(said.contains("panicked at tests/testing/attribute.rs:"), "{said}");
+    }
 }

@@ -20,7 +20,7 @@ fn more_allocations_than_allowed() {
         message,
         "\
 assert_allocs!(<= 2, (black_box(vec![0_u8; 100]), index()))
-  max_allocs: expected at most 2, actual 4
+  allocations: expected at most 2, actual 4
   seen: peak 1148 B live; by tag:
     tag                     allocations  allocated bytes  live bytes
     testing/messages/index            3             1048       +1048
@@ -52,7 +52,7 @@ fn a_higher_peak_than_allowed() {
         message,
         "\
 assert_peak!(<= KIB, drop(index()))
-  max_live: expected at most 1024 B, actual 1048 B
+  peak: expected at most 1024 B, actual 1048 B
   seen: peak 1048 B live; by tag:
     tag                     allocations  allocated bytes  live bytes
     testing/messages/index            3             1048           0
@@ -71,7 +71,7 @@ fn growth_where_there_should_be_none() {
         message,
         "\
 assert_no_growth!(iters = 100, LIST.run(|| list.push(black_box(Box::new(1)))))
-  no_leaks: expected 0 B live at the end, actual +800 B in +100 blocks
+  growth: expected 0 B live at the end, actual +800 B in +100 blocks
   seen: peak 800 B live; by tag:
     tag                    allocations  allocated bytes  live bytes
     testing/messages/list          100              800        +800
