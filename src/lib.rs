@@ -131,6 +131,11 @@ pub use {
     system_info::{Proof, SystemInfo, set_runtime_threads, system_info},
 };
 
+// What `scope!` expands to.
+#[cfg(not(loom))]
+#[doc(hidden)]
+pub use scope::NotATag;
+
 #[cfg(all(feature = "testing", not(loom)))]
 pub use testing::inject;
 

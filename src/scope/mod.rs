@@ -8,6 +8,7 @@ mod future;
 mod guard;
 mod held;
 mod name;
+mod not_a_tag;
 mod observed;
 pub(crate) mod room;
 mod tag;
@@ -24,6 +25,8 @@ pub use future::{InScope, Scoped};
 pub use guard::ScopeGuard;
 pub use held::HeldScopeGuard;
 pub use name::TagName;
+#[doc(hidden)]
+pub use not_a_tag::NotATag;
 pub(crate) use observed::Unobserved;
 pub use tag::{Tag, TagId};
 
@@ -90,9 +93,11 @@ macro_rules! scope {
         let _scope = $crate::scope!($name);
         $body
     }};
-    ($tag:expr $(,)?) => {
+    ($tag:expr $(,)?) => {{
+        #[allow(unused_imports)]
+        use $crate::NotATag as _;
         $tag.enter()
-    };
+    }};
     ($tag:expr, async move $body:block $(,)?) => {
         $crate::InScope::in_scope(async move $body, &$tag)
     };
@@ -100,7 +105,7 @@ macro_rules! scope {
         $crate::InScope::in_scope(async $body, &$tag)
     };
     ($tag:expr, $body:expr $(,)?) => {{
-        let _scope = $tag.enter();
+        let _scope = $crate::scope!($tag);
         $body
     }};
 }

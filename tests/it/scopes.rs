@@ -42,6 +42,25 @@ fn a_guard_lasts_until_the_end_of_its_block() {
     drop((kept, outside));
 }
 
+/// Also behind what derefs to one, and a handle by reference as a tag.
+#[test]
+fn a_tag_may_be_lazy_or_borrowed() {
+    static LAZY: std::sync::LazyLock<Tag> =
+        std::sync::LazyLock::new(|| Tag::register("scopes/lazy").unwrap());
+    let kept = scope!(LAZY, buffer(7));
+    assert_eq!(live("scopes/lazy"), (7, 1));
+    drop(kept);
+
+    let query = Tag::ephemeral("scopes/borrowed/1").unwrap();
+    let by_reference = &query;
+    let future = scope!(by_reference, async move { buffer(70) });
+    let mut future = std::pin::pin!(future);
+    let waker = std::task::Waker::noop();
+    let polled = future.as_mut().poll(&mut std::task::Context::from_waker(waker));
+    assert_eq!(query.read().unwrap().own.live_bytes(), 70);
+    drop(polled);
+}
+
 #[test]
 fn a_tag_stands_in_the_place_of_a_name() {
     struct Component {
