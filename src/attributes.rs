@@ -83,7 +83,7 @@ pub use heapledger_macros::scoped;
 /// async fn query(words: &[String]) -> usize {
 ///     words.len()
 /// }
-/// // INFO heapledger: my_crate::parse: 0.0003 s, +1.5 KB live function="my_crate::parse" …
+/// // INFO heapledger: my_crate::parse: 0.0003 s, +1.5 KiB live function="my_crate::parse" …
 /// # }
 /// ```
 pub use heapledger_macros::measured;

@@ -74,6 +74,25 @@ impl Error {
     }
 }
 
+/// So that `?` takes what [`Tag::register`](crate::Tag::register) says.
+///
+/// # Examples
+///
+/// ```
+/// use heapledger::{Error, ErrorKind, Tag, TagError};
+///
+/// fn tenant(name: &str) -> Result<Tag, Error> {
+///     Ok(Tag::register(&format!("tenant/{name}"))?)
+/// }
+/// let error = tenant("").unwrap_err();
+/// assert!(matches!(error.kind(), ErrorKind::InvalidTag(TagError::EmptyLevel(_))));
+/// ```
+impl From<TagError> for Error {
+    fn from(error: TagError) -> Self {
+        Self::new(ErrorKind::InvalidTag(error))
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
@@ -93,12 +112,13 @@ impl fmt::Display for Error {
                  threads than slots",
             ),
             ErrorKind::InvalidTag(error) => error.fmt(f),
-            ErrorKind::TooManyMeasurements => {
-                f.write_str("4096 measurements are under way: no room for another")
-            }
+            ErrorKind::TooManyMeasurements => f.write_str(
+                "4096 measurements are under way, no room for another: end some, or measure a \
+                 whole batch at once",
+            ),
             ErrorKind::TooManyObservations => f.write_str(
-                "no room for another observation: 256 tests or observations are under way, or \
-                 the operating system has no memory",
+                "no room for another observation: 256 tests or observations are under way (run \
+                 fewer at once: `--test-threads`), or the operating system has no memory",
             ),
             ErrorKind::SystemUnavailable => {
                 f.write_str("the operating system does not tell this process its memory")

@@ -51,10 +51,10 @@ fn an_event_says_what_a_call_did() {
     assert_eq!(figures(&event), [100 << 10, 300 << 10, 400 << 10, 2]);
     assert_eq!((event["level"].as_str(), event["finished"].as_str()), ("INFO", "true"));
 
-    // `measured::keeps_a_quarter: 0.0001 s, +100.0 KB live`
+    // `measured::keeps_a_quarter: 0.0001 s, +100.0 KiB live`
     let message = event["message"].as_str();
     let seconds = message.strip_prefix("measured::keeps_a_quarter: ").expect("the name first");
-    let seconds = seconds.strip_suffix(" s, +100.0 KB live").expect("what it kept last");
+    let seconds = seconds.strip_suffix(" s, +100.0 KiB live").expect("what it kept last");
     let (whole, digits) = seconds.split_once('.').expect("a fraction");
     assert_eq!((whole, digits.len()), ("0", 4), "{message}");
     assert!(number(&event, "elapsed_us") < 1_000_000, "{event:?}");

@@ -163,7 +163,7 @@ fn log_measured(site: &Site, measurement: &Measurement, finished: bool) {
         allocated_bytes = measurement.allocated_bytes,
         allocated_blocks = measurement.allocated_blocks,
         finished,
-        "{}: {:.4} s, {:+.1} KB live",
+        "{}: {:.4} s, {:+.1} KiB live",
         site.tag,
         elapsed.as_secs_f64(),
         live_bytes_delta as f64 / 1024.0,
