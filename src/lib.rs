@@ -35,8 +35,12 @@
 //! | know that it works | [`system_info`], [`self_check`], [`faults`], [`self_overhead`] |
 //! | count in benchmarks | [`mod@bench`] |
 //!
-//! Without `#[global_allocator]` every reading is an [error](ErrorKind::NotInstalled),
-//! never zeros.
+//! Without `#[global_allocator]` every reading of memory is an
+//! [error](ErrorKind::NotInstalled), never zeros. What is counted elsewhere is told all
+//! the same: [`faults`], [`self_overhead`], [`external_bytes`], [`pools`], `caches`.
+//!
+//! Name what you import. `use heapledger::*` would put the modules `tokio`, `rayon` and
+//! `thread` beside the crates of these names, and `test` beside the prelude's.
 //!
 //! # Features
 //!

@@ -65,7 +65,8 @@ pub struct Measurement {
 ///
 /// Other threads that work under the same tag at the same time are counted, too;
 /// under a name of its own a measurement is exact. Measurements may nest and
-/// overlap.
+/// overlap. Join the threads that the work starts: what `std` allocated for one that
+/// `thread::scope` waits for is freed as that ends, which may be after `scope` returned.
 ///
 /// # Errors
 ///
@@ -95,7 +96,7 @@ pub struct Measurement {
 pub fn measure<T>(name: &str, work: impl FnOnce() -> T) -> Result<(T, Measurement), Error> {
     // Before the name takes a place in the table of tags.
     snapshot::backend()?;
-    let tag = Tag::register(name).map_err(|error| Error::new(ErrorKind::InvalidTag(error)))?;
+    let tag = Tag::register(name)?;
     tag.measure(work)
 }
 

@@ -28,6 +28,8 @@ pub(crate) struct FaultCounters {
     pub(crate) tag_table_full: Fault,
     pub(crate) ephemeral_tags_without_id: Fault,
     pub(crate) ephemeral_guards_out_of_order: Fault,
+    #[cfg_attr(not(debug_assertions), allow(dead_code))]
+    pub(crate) guards_out_of_order: Fault,
     pub(crate) blocks_without_owner: Fault,
     pub(crate) threads_without_slot: Fault,
     pub(crate) no_memory_for_tables: Fault,
@@ -44,6 +46,7 @@ pub(crate) static FAULTS: FaultCounters = FaultCounters {
     tag_table_full: Fault::new(),
     ephemeral_tags_without_id: Fault::new(),
     ephemeral_guards_out_of_order: Fault::new(),
+    guards_out_of_order: Fault::new(),
     blocks_without_owner: Fault::new(),
     threads_without_slot: Fault::new(),
     no_memory_for_tables: Fault::new(),
@@ -82,6 +85,12 @@ pub struct Faults {
     /// forgotten one: the number of each such tag stays in use for good.
     #[cfg_attr(feature = "serde", serde(default))]
     pub ephemeral_guards_out_of_order: u64,
+    /// Guards of [`scope!`](crate::scope) and [`Tag::enter`](crate::Tag::enter) that
+    /// were dropped while another scope was current: see
+    /// [`ScopeGuard`](crate::ScopeGuard). Counted where heapledger is compiled with
+    /// debug assertions, as in tests; otherwise 0.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub guards_out_of_order: u64,
     /// Blocks that could not be marked with their owner, because no memory for
     /// the map could be had; their bytes are booked to `(untagged)`.
     pub blocks_without_owner: u64,
@@ -122,6 +131,7 @@ pub fn faults() -> Faults {
         tag_table_full: FAULTS.tag_table_full.read(),
         ephemeral_tags_without_id: FAULTS.ephemeral_tags_without_id.read(),
         ephemeral_guards_out_of_order: FAULTS.ephemeral_guards_out_of_order.read(),
+        guards_out_of_order: FAULTS.guards_out_of_order.read(),
         blocks_without_owner: FAULTS.blocks_without_owner.read(),
         threads_without_slot: FAULTS.threads_without_slot.read(),
         no_memory_for_tables: FAULTS.no_memory_for_tables.read(),

@@ -4,7 +4,7 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::ledger::Counts;
 use crate::ledger::window::Watch;
 use crate::scope::{InScope, Scope, Scoped, Tag};
@@ -65,9 +65,7 @@ use super::{Interval, Measurement, Record};
 /// ```
 pub fn measure_async<F: Future>(name: &str, future: F) -> MeasureFuture<F> {
     // Before the name takes a place in the table of tags.
-    let tag = snapshot::backend().and_then(|_| {
-        Tag::register(name).map_err(|error| Error::new(ErrorKind::InvalidTag(error)))
-    });
+    let tag = snapshot::backend().and_then(|_| Tag::register(name).map_err(Error::from));
     match tag {
         Ok(tag) => tag.measure_async(future),
         Err(error) => MeasureFuture {

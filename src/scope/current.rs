@@ -215,7 +215,7 @@ impl Hash for Scope {
 /// Keeps a [`Scope`] current on this thread until it is dropped.
 ///
 /// Made by [`Scope::enter`]. Drop puts back what was current when the guard was
-/// made, as that of a [`ScopeGuard`](crate::ScopeGuard) does.
+/// made, as that of a [`ScopeGuard`](crate::ScopeGuard) does: innermost first.
 #[must_use = "the scope ends when the guard is dropped: bind it, `let _scope = …;`"]
 #[derive(Debug)]
 pub struct EnteredScope {

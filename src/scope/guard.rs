@@ -3,30 +3,69 @@
 use core::marker::PhantomData;
 
 use crate::alloc::local::{Saved, local};
+#[cfg(debug_assertions)]
+use crate::ledger::fault::FAULTS;
 
 /// Keeps a tag current on this thread until it is dropped.
 ///
 /// Made by [`scope!`](crate::scope) and [`Tag::enter`](crate::Tag::enter). Drop
 /// puts back what was current when the guard was made, whatever happened in
-/// between: after a panic, out of order, or after an inner guard was forgotten.
-/// A forgotten guard leaves its tag current until an outer one is dropped.
+/// between, a panic included. That is right if guards are dropped **innermost first**,
+/// as variables of a block are. It leaves the outer tag current, for good, if the
+/// outer guard is dropped first:
+///
+/// - Guards in a tuple, an array, a `Vec` or the fields of a struct are dropped in the
+///   order they are in, outermost first. Bind each to a variable of its own.
+/// - Guards held across an `.await` of tasks that share a thread (`LocalSet`, `join!`,
+///   futures under `block_on`) interleave. Let the future carry the scope:
+///   [`in_scope`](crate::InScope::in_scope), `scope!("name", async { … })`.
+/// - A forgotten guard leaves its tag current until an outer one is dropped.
+///
+/// [`Faults::guards_out_of_order`](crate::Faults) counts these drops where debug
+/// assertions are on, as in tests; a release build has no instructions to spare for it.
+/// Where the order is not certain, [`Tag::run`](crate::Tag::run) and the forms of
+/// `scope!` with an expression have no guard.
+///
+/// ```
+/// # #[global_allocator]
+/// # static GLOBAL: heapledger::Allocator = heapledger::Allocator::new();
+/// # use heapledger::{Scope, Tag, TagId};
+/// static OUTER: Tag = Tag::new("outer");
+/// static INNER: Tag = Tag::new("inner");
+///
+/// let outer = OUTER.enter();
+/// let inner = INNER.enter();
+/// drop((inner, outer)); // not (outer, inner)
+/// assert_eq!(Scope::current().tag_id(), TagId::UNTAGGED);
+/// ```
 #[must_use = "the scope ends when the guard is dropped: bind it, `let _scope = …;`"]
 #[derive(Debug)]
 pub struct ScopeGuard {
     saved: Saved,
+    #[cfg(debug_assertions)]
+    entered: u32,
     _on_this_thread: Stays<ScopeGuard>,
 }
 
 impl ScopeGuard {
     #[inline(always)]
     pub(crate) fn enter(tag: u32) -> Self {
-        Self { saved: local().enter(tag), _on_this_thread: Stays::HERE }
+        Self {
+            saved: local().enter(tag),
+            #[cfg(debug_assertions)]
+            entered: tag,
+            _on_this_thread: Stays::HERE,
+        }
     }
 }
 
 impl Drop for ScopeGuard {
     #[inline(always)]
     fn drop(&mut self) {
+        #[cfg(debug_assertions)]
+        if local().tag() != self.entered {
+            FAULTS.guards_out_of_order.raise();
+        }
         local().leave(self.saved);
     }
 }

@@ -38,7 +38,9 @@ pub use tag::{Tag, TagId};
 /// - `let _scope = scope!("name");` is the same until the end of the block.
 /// - `scope!("name", async { … })` (or `async move`) gives a future that carries the
 ///   tag wherever it is polled, see [`Scoped`].
-/// - A [`Tag`] may stand in the place of the name.
+/// - A [`Tag`] may stand in the place of the name, which is a literal: for a constant or
+///   a name that is known at run time only, make one (`Tag::new` in a `static`,
+///   [`Tag::register`]).
 ///
 /// `"index/postings"` is a child of `"index"`. Scopes nest: the innermost owns.
 /// A name that is not valid does not compile.
@@ -52,7 +54,8 @@ pub use tag::{Tag, TagId};
 ///
 /// A scope is the calling thread's. The guard is not `Send`, so it cannot be
 /// held across an `.await` in a future that moves between threads: there, let the
-/// future carry the scope.
+/// future carry the scope. In futures that share a thread (`LocalSet`, `join!`) it can
+/// be, and must not: guards are to be dropped innermost first, see [`ScopeGuard`].
 ///
 /// # Examples
 ///

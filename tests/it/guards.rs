@@ -51,6 +51,17 @@ fn a_guard_puts_back_what_it_found_in_any_order() {
     tags.assert_current(1);
 }
 
+/// The others of these tests count, too.
+#[test]
+#[cfg(debug_assertions)]
+fn guards_dropped_outermost_first_are_counted() {
+    let tags = Tags::new("guards/counted", 3);
+    let before = heapledger::faults().guards_out_of_order;
+    drop((tags.0[1].enter(), tags.0[2].enter()));
+    tags.assert_current(1);
+    assert!(heapledger::faults().guards_out_of_order > before);
+}
+
 /// Random guards dropped in random order, 10^5 times (longer by
 /// `HEAPLEDGER_PROPERTY_OPS`): what a guard saved when it was made is the model.
 #[test]
