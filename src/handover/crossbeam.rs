@@ -2,7 +2,7 @@
 //! spawned in.
 //!
 //! What crossbeam and `std` allocate for a thread is not counted by a test or an
-//! observation, as in [`thread`](crate::thread).
+//! observation, as in [`thread`](mod@crate::thread).
 //!
 //! # Examples
 //!

@@ -41,14 +41,14 @@ fn marks_now() -> MutexGuard<'static, Marks> {
 ///
 /// # Cost
 ///
-/// That of [`Readings::capture`]: 22 µs with 100 tags, most of it for the
-/// backend's statistics, and about 250 bytes for each tag there is while the mark is kept,
-/// booked to the tag `(marks)`.
+/// That of [`OwnedSnapshot::capture`](crate::OwnedSnapshot::capture): 22 µs with 100
+/// tags, most of it for the backend's statistics, and about 250 bytes for each tag there
+/// is while the mark is kept, booked to the tag `(marks)`.
 ///
 /// # Concurrency
 ///
-/// One reading for all tags; see [`Readings`]. Marks belong to the process:
-/// threads that use one name replace each other's.
+/// One reading for all tags; see [`OwnedSnapshot`](crate::OwnedSnapshot). Marks belong
+/// to the process: threads that use one name replace each other's.
 ///
 /// # Errors
 ///

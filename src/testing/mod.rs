@@ -29,7 +29,7 @@
 //!
 //! What carries the work is not part of it. What `std`, crossbeam and rayon allocate
 //! for a thread or a job is not counted where they are called through heapledger
-//! ([`thread`](crate::thread), `heapledger::crossbeam`, `heapledger::rayon`): they free
+//! ([`thread`](mod@crate::thread), `heapledger::crossbeam`, `heapledger::rayon`): they free
 //! it when nobody may be inside of the work any more. Plain `std::thread::spawn` and
 //! `tokio::spawn` lose the work (it runs, and is not counted), and `std`'s part is
 //! counted where it is allocated: about 150 bytes a thread, a leak to `no_leaks`. So
