@@ -5,6 +5,9 @@ use std::hint::black_box;
 
 use heapledger::{MARKS_MAX, MarkErrorKind, Tag, TagError, delta, mark, marks, scope, unmark};
 
+#[path = "support/harness.rs"]
+mod harness;
+
 #[global_allocator]
 static GLOBAL: heapledger::Allocator = heapledger::Allocator::new();
 
@@ -18,20 +21,10 @@ fn kept_by_marks() -> u64 {
 
 #[test]
 fn marks_show_everything_but_themselves() {
-    wait_for_the_harness();
+    harness::wait_for_the_harness();
     nothing_happened_between_two_marks();
     the_process_is_the_sum_of_its_tags();
     there_is_room_for_a_number_of_marks();
-}
-
-/// The thread that started this test may still be noting that it did.
-fn wait_for_the_harness() {
-    let allocated = || heapledger::snapshot().unwrap().counts.allocated_bytes;
-    let mut before = u64::MAX;
-    while before != allocated() {
-        before = allocated();
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
 }
 
 /// However much the marks hold by then.

@@ -8,6 +8,9 @@ use heapledger::{
     External, ExternalKind, Report, RowKind, SnapshotRing, Tag, TagReading, scope, snapshot, thread,
 };
 
+#[path = "support/harness.rs"]
+mod harness;
+
 #[global_allocator]
 static GLOBAL: heapledger::Allocator = heapledger::Allocator::new();
 
@@ -15,6 +18,7 @@ const MIB: i64 = 1 << 20;
 
 #[test]
 fn a_quiet_process() {
+    harness::wait_for_the_harness();
     deltas_are_exact();
     readings_do_not_allocate();
     the_ring_keeps_the_last_hundred();
