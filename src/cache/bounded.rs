@@ -293,13 +293,16 @@ where
 
     pub(super) fn put(&self, key: K, value: V, bytes: u64, lease: Lease) -> Result<(), CacheError> {
         let inner = &*self.inner;
-        if let Err(max_entry_bytes) = inner.limits.admit(bytes) {
-            // What is there is out of date, and must not be found.
-            let old = inner.table.remove(&key);
-            inner.counters.add(Event::Refusal, 1);
-            inner.depart(old, Cause::Replaced);
-            return Err(CacheError::Oversize { entry_bytes: bytes, max_entry_bytes });
-        }
+        let bytes = match inner.limits.admit(bytes) {
+            Ok(bytes) => bytes,
+            Err(max_entry_bytes) => {
+                // What is there is out of date, and must not be found.
+                let old = inner.table.remove(&key);
+                inner.counters.add(Event::Refusal, 1);
+                inner.depart(old, Cause::Replaced);
+                return Err(CacheError::Oversize { entry_bytes: bytes, max_entry_bytes });
+            }
+        };
         let mut evicted = Evicted::collected();
         {
             let _scope = inner.tag.enter();

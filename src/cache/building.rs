@@ -279,7 +279,7 @@ where
         let bytes = self.weigh_built(key, &value, built_bytes);
         let lease = self.lease(key, &value);
         let given = value.clone();
-        let (entry, bytes) = match bytes.filter(|bytes| self.limits.admit(*bytes).is_ok()) {
+        let (entry, bytes) = match bytes.and_then(|bytes| self.limits.admit(bytes).ok()) {
             Some(bytes) => (Entry::new(value, bytes, lease.expires), bytes),
             None => (Entry::refused(value), 0),
         };

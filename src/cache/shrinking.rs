@@ -95,7 +95,7 @@ where
     #[must_use]
     pub fn max_entry_bytes(&self) -> Option<u64> {
         let limits = &self.inner.limits;
-        (!limits.charge.same).then(|| limits.max_charge())
+        (!limits.charge.same).then(|| limits.max_entry())
     }
 
     /// What the cache holds, and how it was used.
