@@ -1,5 +1,6 @@
 //! Look-ups, insertions, limits and errors of `BoundedCache`.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use heapledger::{BoundedCache, CacheError, Cause};
@@ -222,6 +223,24 @@ fn evict_to_goes_down_to_the_bytes_and_leaves_the_capacity() {
     }
     assert_eq!(cache.evict_to(0), 0);
     assert_eq!(cache.capacity_bytes(), Some(1 << 20));
+}
+
+#[test]
+fn what_a_listener_puts_back_was_evicted_all_the_same() {
+    static CACHE: OnceLock<BoundedCache<u64, u64>> = OnceLock::new();
+    let put_back = |key, value, _| CACHE.get().expect("set").insert(key, value).expect("it fits");
+    let cache = BoundedCache::<u64, u64>::builder("put_back")
+        .capacity_bytes(100_000)
+        .weigher(|_, _| 100)
+        .listener(put_back)
+        .build()
+        .expect("a valid cache");
+    let cache = CACHE.get_or_init(|| cache);
+    (0..100).for_each(|key| cache.insert(key, key).expect("it fits"));
+    assert_eq!(cache.evict_to(0), 10_000);
+    let it = cache.statistics();
+    assert_eq!((it.evicted, it.used_bytes), (100, 10_000));
+    assert_adds_up(&it);
 }
 
 #[test]
