@@ -99,6 +99,18 @@ impl<K, V> Evicted<K, V> {
         }
     }
 
+    /// Takes out what was pushed out of this key, as if it had not been.
+    pub(super) fn take_back(&mut self, key: &K) -> Option<V>
+    where
+        K: Eq,
+    {
+        if self.first.as_ref().is_some_and(|one| one.key == *key) {
+            return self.first.take().map(|one| one.value);
+        }
+        let index = self.rest.iter().position(|one| one.key == *key)?;
+        Some(self.rest.swap_remove(index).value)
+    }
+
     /// The weight of the entries, in bytes.
     pub(super) fn bytes(&self) -> u64 {
         self.first.iter().chain(&self.rest).map(|one| one.bytes).sum()
