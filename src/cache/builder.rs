@@ -162,7 +162,8 @@ where
         self
     }
 
-    /// Gives the cache a thread that sweeps, and keeps the time, every `interval`.
+    /// Gives the cache a thread that sweeps, and keeps the time, every `interval` (of at
+    /// least 1 ms).
     ///
     /// Expired bytes leave though nobody uses the cache, and a hit does not ask the
     /// system for the time; an entry may be found an interval too long. The thread
