@@ -44,8 +44,12 @@ use super::table::Entry;
 /// The table is cut into shards with a lock each; hits take it shared. Builders,
 /// listeners, weighers and drops of values run under no lock and may use the cache.
 /// `Hash`, `Eq`, `Clone` and `Drop` of keys and `Clone` of values may run under a
-/// shard's lock: they must not use the cache, and should be cheap (wrap values in
-/// an [`Arc`]).
+/// shard's lock: they must not use the cache, nor panic (counts and limits would be
+/// wrong from then on), and should be cheap (wrap values in an [`Arc`]).
+///
+/// Threads that wait for a lock enter themselves in a table that `parking_lot` keeps
+/// for the whole process and never frees: some KiB, booked to the cache that makes it
+/// or makes it grow.
 ///
 /// # Examples
 ///
@@ -86,6 +90,9 @@ where
     V: Clone + Send + Sync + 'static,
 {
     /// Starts to describe a cache; its bytes are booked to the tag `cache/<name>`.
+    ///
+    /// Caches of one name share the tag: the ledger tells the bytes of all together,
+    /// statistics are each one's own. See [`CacheBuilder::tag`] for another one.
     ///
     /// # Examples
     ///

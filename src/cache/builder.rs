@@ -156,7 +156,8 @@ where
         self
     }
 
-    /// The tag that owns the cache's memory, instead of `cache/<name>`.
+    /// The tag that owns the cache's memory, instead of `cache/<name>`. Caches may share
+    /// one.
     pub fn tag(mut self, tag: &Tag) -> Self {
         self.tag = Some(tag.clone());
         self
