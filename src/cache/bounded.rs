@@ -44,8 +44,12 @@ use super::table::Entry;
 /// The table is cut into shards with a lock each; hits take it shared. Builders,
 /// listeners, weighers and drops of values run under no lock and may use the cache.
 /// `Hash`, `Eq`, `Clone` and `Drop` of keys and `Clone` of values may run under a
-/// shard's lock: they must not use the cache, and should be cheap (wrap values in
-/// an [`Arc`]).
+/// shard's lock: they must not use the cache, nor panic (counts and limits would be
+/// wrong from then on), and should be cheap (wrap values in an [`Arc`]).
+///
+/// Threads that wait for a lock enter themselves in a table that `parking_lot` keeps
+/// for the whole process and never frees: some KiB, booked to the cache that makes it
+/// or makes it grow.
 ///
 /// # Examples
 ///
@@ -86,6 +90,9 @@ where
     V: Clone + Send + Sync + 'static,
 {
     /// Starts to describe a cache; its bytes are booked to the tag `cache/<name>`.
+    ///
+    /// Caches of one name share the tag: the ledger tells the bytes of all together,
+    /// statistics are each one's own. See [`CacheBuilder::tag`] for another one.
     ///
     /// # Examples
     ///
@@ -293,13 +300,16 @@ where
 
     pub(super) fn put(&self, key: K, value: V, bytes: u64, lease: Lease) -> Result<(), CacheError> {
         let inner = &*self.inner;
-        if let Err(max_entry_bytes) = inner.limits.admit(bytes) {
-            // What is there is out of date, and must not be found.
-            let old = inner.table.remove(&key);
-            inner.counters.add(Event::Refusal, 1);
-            inner.depart(old, Cause::Replaced);
-            return Err(CacheError::Oversize { entry_bytes: bytes, max_entry_bytes });
-        }
+        let bytes = match inner.limits.admit(bytes) {
+            Ok(bytes) => bytes,
+            Err(max_entry_bytes) => {
+                // What is there is out of date, and must not be found.
+                let old = inner.table.remove(&key);
+                inner.counters.add(Event::Refusal, 1);
+                inner.depart(old, Cause::Replaced);
+                return Err(CacheError::Oversize { entry_bytes: bytes, max_entry_bytes });
+            }
+        };
         let mut evicted = Evicted::collected();
         {
             let _scope = inner.tag.enter();

@@ -77,7 +77,7 @@ where
         self
     }
 
-    /// The entries there may be.
+    /// The entries there may be; with 0 every one is refused.
     ///
     /// Alone, entries are counted and not weighed. Beside a capacity in bytes, every
     /// entry weighs at least its share, `capacity_bytes / (max_entries + 1)`: neither limit
@@ -97,7 +97,7 @@ where
     }
 
     /// The bytes of the largest entry that must find room: there will be so few shards
-    /// that it does.
+    /// that it does, as long as it is at most 31/32 of the capacity and 4 GiB.
     pub fn max_entry_bytes(mut self, bytes: u64) -> Self {
         self.wanted.max_entry_bytes = Some(bytes);
         self
@@ -156,13 +156,15 @@ where
         self
     }
 
-    /// The tag that owns the cache's memory, instead of `cache/<name>`.
+    /// The tag that owns the cache's memory, instead of `cache/<name>`. Caches may share
+    /// one.
     pub fn tag(mut self, tag: &Tag) -> Self {
         self.tag = Some(tag.clone());
         self
     }
 
-    /// Gives the cache a thread that sweeps, and keeps the time, every `interval`.
+    /// Gives the cache a thread that sweeps, and keeps the time, every `interval` (of at
+    /// least 1 ms).
     ///
     /// Expired bytes leave though nobody uses the cache, and a hit does not ask the
     /// system for the time; an entry may be found an interval too long. The thread

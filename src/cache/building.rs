@@ -9,6 +9,7 @@ use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::hash::Hash;
 use std::pin::pin;
+use std::time::Duration;
 
 use quick_cache::sync::{GuardResult, PlaceholderGuard};
 
@@ -23,6 +24,12 @@ use super::table::{Charge, Entry, KeyHash};
 
 type Guard<'a, K, V> = PlaceholderGuard<'a, K, Entry<V>, Charge, KeyHash, Watch<K, V>>;
 
+/// How often a value that was built is put in again. Where few entries fill the table's
+/// hot part, the new one finds no other to push out, and goes; it is remembered, and
+/// comes in as hot. There it goes again if all others were used; that wears their use
+/// off, of which the table remembers two.
+const TRIES: usize = 5;
+
 impl<K, V> BoundedCache<K, V>
 where
     K: Hash + Eq + Clone + Send + Sync + 'static,
@@ -34,6 +41,13 @@ where
     /// it. A value too heavy for the cache is given to all of them, not kept, and
     /// counted in `refused`. A build that looks up its own key waits for itself, for
     /// ever.
+    ///
+    /// # Concurrency
+    ///
+    /// Waiting blocks the thread: never call this in async code, nor
+    /// [`try_get_or_insert_with`](Self::try_get_or_insert_with). A task that builds the
+    /// key by [`get_or_insert_async`](Self::get_or_insert_async) may need this very
+    /// thread to go on; both then wait for ever.
     ///
     /// # Panics
     ///
@@ -105,9 +119,15 @@ where
 
     /// The value of a key, built by a future if it is not there.
     ///
-    /// As [`get_or_insert_with`](Self::get_or_insert_with), for any runtime; callers
-    /// of both kinds wait for each other. The future is polled under the cache's tag.
-    /// If it is dropped before its end, one of those who wait builds.
+    /// As [`get_or_insert_with`](Self::get_or_insert_with), for any runtime. The future
+    /// is polled under the cache's tag. If it is dropped before its end, one of those
+    /// who wait builds.
+    ///
+    /// # Concurrency
+    ///
+    /// Waiting blocks no thread. Callers of both kinds wait for each other: those of
+    /// [`get_or_insert_with`](Self::get_or_insert_with) must be on threads that this
+    /// future does not need, outside async code.
     ///
     /// # Examples
     ///
@@ -279,14 +299,20 @@ where
         let bytes = self.weigh_built(key, &value, built_bytes);
         let lease = self.lease(key, &value);
         let given = value.clone();
-        let (entry, bytes) = match bytes.filter(|bytes| self.limits.admit(*bytes).is_ok()) {
+        let (entry, bytes) = match bytes.and_then(|bytes| self.limits.admit(bytes).ok()) {
             Some(bytes) => (Entry::new(value, bytes, lease.expires), bytes),
             None => (Entry::refused(value), 0),
         };
         let mut evicted = Evicted::collected();
         let inserted = {
             let _scope = self.tag.enter();
-            guard.insert_with_lifecycle(entry, &mut evicted)
+            let mut inserted = guard.insert_with_lifecycle(entry, &mut evicted);
+            for _ in 0..TRIES {
+                let Some(value) = evicted.take_back(key) else { break };
+                let entry = Entry::new(value, bytes, lease.expires);
+                inserted = self.put_again(key, entry, &mut evicted);
+            }
+            inserted
         };
         match inserted {
             Ok(()) => self.came_in(lease, bytes, evicted),
@@ -295,6 +321,20 @@ where
             Err(_) => self.deliver(evicted),
         }
         given
+    }
+
+    /// Puts in what the table pushed out to make room for itself.
+    #[cold]
+    fn put_again(
+        &self,
+        key: &K,
+        entry: Entry<V>,
+        evicted: &mut Evicted<K, V>,
+    ) -> Result<(), Entry<V>> {
+        match self.table.get_value_or_guard(key, Some(Duration::ZERO)) {
+            GuardResult::Guard(guard) => guard.insert_with_lifecycle(entry, evicted),
+            GuardResult::Value(_) | GuardResult::Timeout => Err(entry),
+        }
     }
 }
 

@@ -71,8 +71,9 @@ impl Counters {
 
     #[inline]
     pub(super) fn add(&self, event: Event, amount: u64) {
-        let slot = local().shard().map(|shard| shard.slot());
-        match slot.and_then(|slot| self.own.get(slot)) {
+        // The slot; a thread without one has a number that no stripe has.
+        let number = local().number() as usize;
+        match self.own.get(number) {
             Some(stripe) => {
                 let counter = &stripe[event.index()];
                 // Relaxed: no other thread writes, and readers want a sum of the
@@ -80,14 +81,15 @@ impl Counters {
                 let sum = counter.load(Ordering::Relaxed).wrapping_add(amount);
                 counter.store(sum, Ordering::Relaxed);
             }
-            None => self.add_shared(slot, event, amount),
+            None => self.add_shared(event, amount),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn add_shared(&self, slot: Option<usize>, event: Event, amount: u64) {
-        let slot = slot.or_else(|| local().register().map(|shard| shard.slot()));
+    fn add_shared(&self, event: Event, amount: u64) {
+        let shard = local().shard().or_else(|| local().register());
+        let slot = shard.map(|shard| shard.slot());
         let stripe = &self.shared[slot.unwrap_or(0) % self.shared.len()];
         // Relaxed: as above.
         stripe[event.index()].fetch_add(amount, Ordering::Relaxed);

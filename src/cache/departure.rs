@@ -99,6 +99,23 @@ impl<K, V> Evicted<K, V> {
         }
     }
 
+    /// Takes out what was pushed out of this key, as if it had not been.
+    pub(super) fn take_back(&mut self, key: &K) -> Option<V>
+    where
+        K: Eq,
+    {
+        if self.first.as_ref().is_some_and(|one| one.key == *key) {
+            return self.first.take().map(|one| one.value);
+        }
+        let index = self.rest.iter().position(|one| one.key == *key)?;
+        Some(self.rest.swap_remove(index).value)
+    }
+
+    /// The weight of the entries, in bytes.
+    pub(super) fn bytes(&self) -> u64 {
+        self.first.iter().chain(&self.rest).map(|one| one.bytes).sum()
+    }
+
     /// Whether the table refused what the operation brought.
     pub(super) fn refused(&self) -> bool {
         self.refused.is_some()
@@ -108,25 +125,32 @@ impl<K, V> Evicted<K, V> {
     ///
     /// # Panics
     ///
-    /// If the listener does, with its first panic, after all entries were handed
-    /// over; or if a value's drop does.
+    /// If the listener or a value's drop does, with the first panic, after all
+    /// entries were handed over.
     pub(super) fn deliver(mut self, counters: &Counters, listener: Option<&Listener<K, V>>) {
         let departed = self.first.take().into_iter().chain(self.rest.drain(..));
-        let Some(listener) = listener else {
-            departed.for_each(|one| count(counters, &one));
-            return;
-        };
-        let mut panicked = None;
-        for one in departed {
+        each_despite_panics(departed, |one| {
             count(counters, &one);
             let Departed { key, value, cause, .. } = one;
-            // The entries after this one have left, too, and must be told.
-            let told = panic::catch_unwind(AssertUnwindSafe(|| listener(key, value, cause)));
-            panicked = panicked.or(told.err());
-        }
-        if let Some(payload) = panicked {
-            panic::resume_unwind(payload);
-        }
+            match listener {
+                Some(listener) => listener(key, value, cause),
+                None => drop((key, value)),
+            }
+        });
+    }
+}
+
+/// Hands every one to `each`, and passes on the first panic after the last.
+///
+/// A panic half-way would drop the rest untold, and abort if one of them panics, too.
+pub(super) fn each_despite_panics<T>(all: impl Iterator<Item = T>, mut each: impl FnMut(T)) {
+    let mut panicked = None;
+    for one in all {
+        let done = panic::catch_unwind(AssertUnwindSafe(|| each(one)));
+        panicked = panicked.or(done.err());
+    }
+    if let Some(payload) = panicked {
+        panic::resume_unwind(payload);
     }
 }
 

@@ -49,8 +49,8 @@ impl fmt::Display for CacheError {
             Self::Oversize { entry_bytes, max_entry_bytes } => write!(
                 f,
                 "the entry weighs {entry_bytes} bytes and one of this cache may weigh \
-                 {max_entry_bytes}: raise the capacity, or announce the largest entry with \
-                 `CacheBuilder::max_entry_bytes`"
+                 {max_entry_bytes} (31/32 of a shard, at most 4 GiB): raise the capacity, or cut \
+                 it into fewer shards (`CacheBuilder::max_entry_bytes`, `shards`)"
             ),
             Self::NotMeasured => f.write_str(
                 "this cache weighs values by what building them allocates: use `insert_with` or \

@@ -53,7 +53,8 @@ pub(super) struct Inner<K, V> {
     pub(super) limits: Limits,
     pub(super) name: String,
     pub(super) tag: Tag,
-    pending: Arc<Pending<K, V>>,
+    /// What left while nobody could be told.
+    pub(super) pending: Arc<Pending<K, V>>,
     /// The thread that sweeps, if there is one.
     pub(super) sweeper: OnceLock<Sweeper>,
 }
@@ -139,11 +140,6 @@ where
 
     pub(super) fn deliver(&self, evicted: Evicted<K, V>) {
         evicted.deliver(&self.counters, self.rules.listener.as_ref());
-    }
-
-    /// Hands over what left while nobody could be told.
-    pub(super) fn deliver_pending(&self) {
-        self.deliver(self.pending.take());
     }
 
     /// When a value that comes in now expires, and the hash to find it by then.

@@ -43,14 +43,14 @@ pub(super) struct Limits {
     expected_entries: u64,
     /// Of all shards, in the table's weights; locked while it changes.
     capacity: Mutex<u64>,
-    /// The most an entry may weigh now.
-    max_charge: AtomicU64,
+    /// The most an entry may weigh now; 0 admits none.
+    max_entry: AtomicU64,
 }
 
 impl Limits {
     pub(super) fn plan(wanted: Wanted) -> Result<Self, CacheError> {
         let bytes = wanted.capacity_bytes.map(|bytes| bytes.min(CAPACITY_MAX));
-        let entries = wanted.max_entries.map(|entries| entries.clamp(1, CAPACITY_MAX / UNIT));
+        let entries = wanted.max_entries.map(|entries| entries.min(CAPACITY_MAX / UNIT));
         let expected = wanted
             .expected_entries
             .or(bytes.map(|bytes| bytes / ENTRY_BYTES))
@@ -73,15 +73,19 @@ impl Limits {
             (None, None) => return Err(CacheError::NoCapacity),
         };
         let part = shard_capacity(capacity, shards);
-        // The least weight that leaves no room for more entries than a shard may hold.
-        let least = entries.map_or(1, |entries| part / (entries / shards + 1) + 1);
+        let least = match entries {
+            None => 1,
+            Some(0) => u64::MAX,
+            // The least that leaves no room for more entries than a shard may hold.
+            Some(entries) => part / (entries / shards + 1) + 1,
+        };
         let charge = Charge { least, same: bytes.is_none() };
         let limits = Self {
             charge,
             shards,
             expected_entries: expected,
             capacity: Mutex::new(0),
-            max_charge: AtomicU64::new(0),
+            max_entry: AtomicU64::new(0),
         };
         limits.note(&mut limits.lock(), capacity);
         Ok(limits)
@@ -110,10 +114,14 @@ impl Limits {
         // As the table computes it; a capacity of less than a unit admits nothing.
         let admits = *capacity / self.shards >= UNIT;
         let hot = (self.shard_capacity(*capacity) as f64 * HOT) as u64;
-        let max_charge = if admits { hot.min(ENTRY_BYTES_MAX) } else { 0 };
+        let max_entry = match self.charge {
+            Charge { least, .. } if !admits || hot < least => 0,
+            Charge { same: true, .. } => ENTRY_BYTES_MAX,
+            _ => hot.min(ENTRY_BYTES_MAX),
+        };
         // Relaxed: an insertion that still sees the other limit is as one that came
         // before the change.
-        self.max_charge.store(max_charge, Ordering::Relaxed);
+        self.max_entry.store(max_entry, Ordering::Relaxed);
         self.shard_capacity(*capacity) * self.shards
     }
 
@@ -123,17 +131,17 @@ impl Limits {
         self.shard_capacity(target.max(capacity / 16)) * self.shards
     }
 
-    /// Whether an entry may come in; if not, the most one may weigh.
-    pub(super) fn admit(&self, bytes: u64) -> Result<(), u64> {
-        let most = self.max_charge();
-        if bytes <= ENTRY_BYTES_MAX && self.charge.of(bytes) <= most { Ok(()) } else { Err(most) }
+    /// What an entry weighs that may come in; if it may not, the most one may weigh.
+    pub(super) fn admit(&self, bytes: u64) -> Result<u64, u64> {
+        let (bytes, most) = (bytes.max(1), self.max_entry());
+        if bytes <= most { Ok(bytes) } else { Err(most) }
     }
 
-    /// The most an entry may weigh now.
+    /// The most an entry may weigh now; 0 admits none.
     #[inline]
-    pub(super) fn max_charge(&self) -> u64 {
+    pub(super) fn max_entry(&self) -> u64 {
         // Relaxed: as in `note`.
-        self.max_charge.load(Ordering::Relaxed)
+        self.max_entry.load(Ordering::Relaxed)
     }
 
     fn shard_capacity(&self, capacity: u64) -> u64 {

@@ -9,7 +9,7 @@
 //! Promises: Σ weights ≤ capacity at any moment; whatever leaves is counted and
 //! handed over once; builders, listeners, weighers and drops of values run under no
 //! lock. `Hash`, `Eq`, `Clone` and `Drop` of keys and `Clone` of values may run under
-//! a shard's lock and must not use the cache.
+//! a shard's lock and must not use the cache, nor panic.
 
 mod bounded;
 mod builder;

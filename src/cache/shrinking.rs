@@ -7,7 +7,7 @@ use crate::scope::Tag;
 
 use super::bounded::BoundedCache;
 use super::counters::Event;
-use super::departure::Cause;
+use super::departure::{Cause, Departed};
 use super::error::CacheError;
 use super::inner::Inner;
 
@@ -55,11 +55,13 @@ where
     /// Evicts until the entries weigh at most `bytes`; returns the weight that went.
     ///
     /// The capacity stays. Down to a sixteenth of it the least valuable entries go;
-    /// below, any. Each shard goes down to its part, so a little more may go.
+    /// below, any. Each shard goes down to its part, so a little more may go. What the
+    /// listener puts in again is not evicted once more.
     ///
     /// # Concurrency
     ///
-    /// What is put in meanwhile may be evicted at once.
+    /// What is put in meanwhile may be evicted at once; what a change of the capacity
+    /// evicts meanwhile may be in the weight returned.
     ///
     /// # Panics
     ///
@@ -95,7 +97,7 @@ where
     #[must_use]
     pub fn max_entry_bytes(&self) -> Option<u64> {
         let limits = &self.inner.limits;
-        (!limits.charge.same).then(|| limits.max_charge())
+        (!limits.charge.same).then(|| limits.max_entry())
     }
 
     /// What the cache holds, and how it was used.
@@ -137,9 +139,8 @@ where
         // What this pushes out waits until the lock is released.
         self.table.set_capacity(table);
         drop(capacity);
-        self.deliver_pending();
         // The table itself does not go below a unit for each shard.
-        self.drain_to(bytes);
+        self.evict_rest(bytes);
     }
 
     fn capacity_bytes(&self) -> Option<u64> {
@@ -148,7 +149,7 @@ where
 
     /// The weight of all entries.
     pub(super) fn used_bytes(&self) -> u64 {
-        if self.limits.charge.least == 1 {
+        if self.counts_weight() {
             // The table's own sum: never more than the capacity, at any moment.
             return self.table.weight();
         }
@@ -171,19 +172,35 @@ where
             let table = self.limits.note(&mut capacity, full);
             self.table.set_capacity(table);
         }
-        self.deliver_pending();
-        self.drain_to(target);
-        before.saturating_sub(self.used_bytes())
+        self.evict_rest(target)
     }
 
-    /// Lets entries go in the order of the table until few enough are left.
-    fn drain_to(&self, target: u64) {
+    /// Hands over what the table pushed out, and with it entries in the order of the
+    /// table until few enough are left; returns the weight of all.
+    fn evict_rest(&self, target: u64) -> u64 {
+        let mut evicted = self.pending.take();
+        let mut evicted_bytes = evicted.bytes();
         let mut entries = self.table.drain();
-        while self.used_bytes() > target
+        // All go before the first is told: a panic then leaves no more than there may be.
+        while self.bytes_without(evicted_bytes) > target
             && let Some(gone) = entries.next()
         {
-            self.depart(Some(gone), Cause::Size);
+            evicted_bytes += gone.1.bytes();
+            evicted.push(Departed::new(gone, Cause::Size));
         }
+        self.deliver(evicted);
+        evicted_bytes
+    }
+
+    /// The weight of all entries but those that were taken out and are not counted yet.
+    fn bytes_without(&self, uncounted: u64) -> u64 {
+        let uncounted = if self.counts_weight() { 0 } else { uncounted };
+        self.used_bytes().saturating_sub(uncounted)
+    }
+
+    /// Whether the table's sum of weights is the one of bytes.
+    fn counts_weight(&self) -> bool {
+        self.limits.charge.least == 1
     }
 
     fn read_statistics(&self) -> CacheStatistics {

@@ -9,6 +9,9 @@ use std::time::Duration;
 use super::clock::Keeper;
 use super::error::CacheError;
 
+/// Not more often: a shorter interval would keep a processor busy.
+const INTERVAL_MIN: Duration = Duration::from_millis(1);
+
 /// The running thread; dropping this ends it.
 pub(super) struct Sweeper {
     /// Nothing is sent: that it goes is the message.
@@ -24,6 +27,7 @@ impl Sweeper {
         keeper: Keeper,
         sweep: impl Fn() -> bool + Send + 'static,
     ) -> Result<Self, CacheError> {
+        let interval = interval.max(INTERVAL_MIN);
         let (alive, ended) = mpsc::channel();
         let run = move || {
             while ended.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {

@@ -170,7 +170,9 @@ pub struct CacheStatistics {
     pub entries: u64,
     /// The weight of all entries, in bytes.
     pub used_bytes: u64,
-    /// Bytes that could be given back now: those of entries that nobody holds.
+    /// Bytes that could be given back now, by the weights of entries: all of
+    /// `used_bytes` of a `BoundedCache`, which does not know whose values somebody
+    /// holds; of a `WeakCache` what only it keeps alive and was measured.
     pub idle_bytes: u64,
     /// The limit on `used_bytes`; `None` if there is none.
     pub capacity_bytes: Option<u64>,

@@ -1,5 +1,6 @@
 //! Look-ups, insertions, limits and errors of `BoundedCache`.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use heapledger::{BoundedCache, CacheError, Cause};
@@ -112,6 +113,65 @@ fn bytes_and_entries_are_limited_together() {
 }
 
 #[test]
+fn entries_are_limited_beside_bytes_that_do_not_matter() {
+    for capacity_bytes in [64 << 30, 1 << 50, u64::MAX] {
+        let cache = BoundedCache::<u64, u64>::builder("any_bytes")
+            .capacity_bytes(capacity_bytes)
+            .max_entries(10)
+            .weigher(|_, value| *value)
+            .build()
+            .expect("a valid cache");
+        for key in 0..100 {
+            cache.insert(key, key).expect("it fits");
+            assert_eq!(cache.len() as u64, 10.min(key + 1));
+        }
+        assert_eq!(cache.get_or_insert_with(&1000, || 5), 5);
+        assert_eq!(cache.get(&1000), Some(5), "kept");
+        let largest = u64::from(u32::MAX) - 1;
+        assert_eq!(cache.max_entry_bytes(), Some(largest));
+        cache.insert(1, largest).expect("the largest");
+        let error = cache.insert(1, largest + 1).unwrap_err();
+        let oversize = CacheError::Oversize { entry_bytes: largest + 1, max_entry_bytes: largest };
+        assert_eq!(error, oversize);
+        assert_adds_up(&cache.statistics());
+    }
+}
+
+#[test]
+fn a_cache_of_no_entries_takes_none() {
+    for capacity_bytes in [None, Some(1 << 20)] {
+        let mut builder =
+            BoundedCache::<u64, u64>::builder("no_entries").max_entries(0).weigher(|_, _| 8);
+        if let Some(bytes) = capacity_bytes {
+            builder = builder.capacity_bytes(bytes);
+        }
+        let cache = builder.build().expect("a valid cache");
+        let error = cache.insert(1, 1).unwrap_err();
+        assert_eq!(error, CacheError::Oversize { entry_bytes: 8, max_entry_bytes: 0 });
+        assert_eq!(cache.get_or_insert_with(&1, || 7), 7);
+        let it = cache.statistics();
+        assert_eq!((it.entries, it.inserted, it.refused, it.used_bytes), (0, 0, 2, 0));
+        if capacity_bytes.is_some() {
+            cache.set_capacity_bytes(u64::MAX).expect("bytes");
+            assert_eq!(cache.max_entry_bytes(), Some(0), "however many bytes there are");
+        }
+    }
+}
+
+#[test]
+fn a_share_of_the_bytes_too_large_for_them_admits_nothing_and_says_so() {
+    let cache = BoundedCache::<u64, u64>::builder("shares")
+        .capacity_bytes(100_000)
+        .max_entries(10)
+        .weigher(|_, _| 10)
+        .build()
+        .expect("a valid cache");
+    cache.set_capacity_bytes(5_000).expect("bytes");
+    let error = cache.insert(1, 1).unwrap_err();
+    assert_eq!(error, CacheError::Oversize { entry_bytes: 10, max_entry_bytes: 0 });
+}
+
+#[test]
 fn the_capacity_can_be_changed_and_what_is_beyond_it_leaves() {
     let log = Log::new();
     let cache = BoundedCache::<u64, u64>::builder("changed")
@@ -163,6 +223,24 @@ fn evict_to_goes_down_to_the_bytes_and_leaves_the_capacity() {
     }
     assert_eq!(cache.evict_to(0), 0);
     assert_eq!(cache.capacity_bytes(), Some(1 << 20));
+}
+
+#[test]
+fn what_a_listener_puts_back_was_evicted_all_the_same() {
+    static CACHE: OnceLock<BoundedCache<u64, u64>> = OnceLock::new();
+    let put_back = |key, value, _| CACHE.get().expect("set").insert(key, value).expect("it fits");
+    let cache = BoundedCache::<u64, u64>::builder("put_back")
+        .capacity_bytes(100_000)
+        .weigher(|_, _| 100)
+        .listener(put_back)
+        .build()
+        .expect("a valid cache");
+    let cache = CACHE.get_or_init(|| cache);
+    (0..100).for_each(|key| cache.insert(key, key).expect("it fits"));
+    assert_eq!(cache.evict_to(0), 10_000);
+    let it = cache.statistics();
+    assert_eq!((it.evicted, it.used_bytes), (100, 10_000));
+    assert_adds_up(&it);
 }
 
 #[test]

@@ -106,6 +106,48 @@ fn eight_threads_lose_nothing_and_never_exceed_the_capacity() {
     assert_eq!((living.load(Ordering::Relaxed), cache.statistics().used_bytes), (0, 0));
 }
 
+/// What is built there is put in again and again, while others build and remove it.
+#[test]
+fn eight_threads_share_five_places() {
+    let (living, told) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let cache = BoundedCache::<u64, Arc<Counted>>::builder("five")
+        .max_entries(5)
+        .listener({
+            let told = Arc::clone(&told);
+            move |_, _, _| {
+                told.fetch_add(1, Ordering::Relaxed);
+            }
+        })
+        .build()
+        .expect("a valid cache");
+    let make = |key| {
+        living.fetch_add(1, Ordering::Relaxed);
+        Arc::new(Counted { key, living: Arc::clone(&living) })
+    };
+    thread::scope(|scope| {
+        for number in 0..8 {
+            let (cache, make) = (&cache, &make);
+            scope.spawn(move || {
+                let mut random = Random::new(1 + number);
+                for _ in 0..50_000 {
+                    let key = random.below(12) as u64;
+                    match random.below(10) {
+                        0..8 => assert_eq!(cache.get_or_insert_with(&key, || make(key)).key, key),
+                        8 => cache.insert(key, make(key)).expect("counted"),
+                        _ => drop(cache.remove(&key)),
+                    }
+                }
+            });
+        }
+    });
+    let it = cache.statistics();
+    assert_adds_up(&it);
+    let left = it.evicted + it.removed + it.replaced;
+    assert_eq!((left, it.coalesced <= it.misses), (told.load(Ordering::Relaxed), true));
+    assert!(it.entries <= 5);
+    assert_eq!(it.entries, living.load(Ordering::Relaxed), "each dropped once");
+}
+
 #[test]
 fn what_many_threads_count_is_all_there() {
     let cache =

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use heapledger::{BoundedCache, CacheBuilder, Cause};
 
@@ -174,6 +174,23 @@ fn a_sweeping_thread_needs_no_operation() {
     assert_eq!((cache.len(), cache.get(&1)), (0, None));
     drop(cache);
     assert_eq!(Arc::strong_count(&alive), 1, "nothing of the cache is left");
+}
+
+#[test]
+fn a_sweeping_thread_rests_however_short_its_interval() {
+    let looks = Arc::new(AtomicU64::new(0));
+    let now = {
+        let looks = Arc::clone(&looks);
+        move || Duration::from_nanos(looks.fetch_add(1, Ordering::Relaxed))
+    };
+    let builder = BoundedCache::<u64, u64>::builder("restless").max_entries(9).clock(now);
+    let start = Instant::now();
+    let cache = builder.sweep_every(Duration::ZERO).build().expect("a valid cache");
+    std::thread::sleep(Duration::from_millis(50));
+    drop(cache);
+    let (looks, millis) = (looks.load(Ordering::Relaxed), start.elapsed().as_millis() as u64);
+    // It looks once a millisecond, and the cache when it is made.
+    assert!(looks <= 2 * millis + 10, "{looks} in {millis} ms");
 }
 
 #[test]

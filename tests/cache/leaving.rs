@@ -3,10 +3,11 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use heapledger::{BoundedCache, Cause};
 
-use crate::support::{Log, assert_adds_up};
+use crate::support::{FakeClock, Log, assert_adds_up};
 
 #[test]
 fn every_cause_is_told_once() {
@@ -136,4 +137,50 @@ fn values_may_use_the_cache_or_panic_when_they_are_dropped() {
     let it = cache.statistics();
     assert_eq!(gone.load(Ordering::Relaxed), 500 - it.entries, "each dropped once");
     assert_adds_up(&it);
+}
+
+/// Many leave at once and some of them panic: all are gone, dropped and counted.
+#[test]
+fn what_leaves_beside_a_value_that_panics_is_dropped_and_counted() {
+    const LARGE: u64 = 1000;
+    let (gone, none) = (Arc::new(AtomicU64::new(0)), Arc::default());
+    let trap = |number: u64| {
+        let (gone, cache) = (Arc::clone(&gone), Arc::clone(&none));
+        Arc::new(Trap { number, panics: number < LARGE && number.is_multiple_of(7), gone, cache })
+    };
+    for (round, limit) in (0..8).map(|round| (round, (round >= 4).then_some(1000))) {
+        let clock = FakeClock::default();
+        let mut builder = BoundedCache::builder("many_traps")
+            .capacity_bytes(10_000)
+            .shards(1)
+            .weigher(|key, _: &Arc<Trap>| if *key == LARGE { 9_000 } else { 100 })
+            .time_to_live(Duration::from_secs(1))
+            .clock(clock.reader());
+        if let Some(entries) = limit {
+            builder = builder.max_entries(entries);
+        }
+        let cache = builder.build().expect("a valid cache");
+        gone.store(0, Ordering::Relaxed);
+        (0..90).for_each(|number| cache.insert(number, trap(number)).expect("it fits"));
+        let panicked = catch_unwind(AssertUnwindSafe(|| match round % 4 {
+            0 => cache.set_capacity_bytes(20).expect("bytes"),
+            1 => drop(cache.evict_to(500)),
+            2 => cache.insert(LARGE, trap(LARGE)).expect("it fits"),
+            _ => {
+                clock.advance(Duration::from_secs(2));
+                cache.sweep();
+            }
+        }));
+        assert!(panicked.is_err(), "the panic reaches the caller");
+        let it = cache.statistics();
+        assert_adds_up(&it);
+        let large = u64::from(round % 4 == 2);
+        let kept = it.entries - large;
+        assert!(kept <= [0, 5, 10, 0][round % 4], "{it:?}");
+        assert_eq!(gone.load(Ordering::Relaxed), 90 - kept, "each dropped once");
+        assert_eq!(it.used_bytes, 100 * kept + 9_000 * large);
+        // What is left must not panic when the cache goes.
+        catch_unwind(AssertUnwindSafe(|| cache.evict_to(0))).ok();
+        assert_adds_up(&cache.statistics());
+    }
 }

@@ -36,6 +36,27 @@ fn all_at_once<R: Send>(one: impl Fn(u64) -> R + Sync) -> Vec<R> {
     })
 }
 
+/// The table alone would keep the first ones, and push out what is new.
+#[test]
+fn what_is_built_last_is_there_however_few_entries_there_are() {
+    for entries in [1, 2, 3, 10, 29, 31, 100] {
+        let counted = BoundedCache::<u64, u64>::builder("few").max_entries(entries);
+        let weighed = BoundedCache::builder("few_bytes").capacity_bytes(entries * 100 + 40);
+        for builder in [counted, weighed.weigher(|_, _| 100)] {
+            let cache = builder.build().expect("a valid cache");
+            for key in 0..1000 {
+                assert_eq!(cache.get_or_insert_with(&key, || key), key);
+                for _ in 0..3 {
+                    assert_eq!(cache.get(&key), Some(key), "of {entries}");
+                }
+            }
+            let it = cache.statistics();
+            assert!(it.entries <= entries && it.inserted == 1000, "{it:?}");
+            assert_adds_up(&it);
+        }
+    }
+}
+
 #[test]
 fn sixteen_callers_get_one_build() {
     let cache = cache("flight");

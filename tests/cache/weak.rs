@@ -66,6 +66,67 @@ fn nothing_is_found_after_its_age_whoever_holds_it() {
 }
 
 #[test]
+fn what_get_would_not_find_is_not_removed_either() {
+    let clock = FakeClock::default();
+    let builder = WeakCache::<u64, u64>::builder("weak_removed").clock(clock.reader());
+    let cache = builder.build().expect("valid");
+    let held = cache.get_or_insert_with(&1, || 1);
+    clock.advance(HOUR + 2 * TICK);
+    assert_eq!(cache.remove(&1), None, "too old");
+    assert_eq!(Arc::strong_count(&held), 1, "the ring let go, too");
+    let it = cache.statistics();
+    assert_eq!((it.expired, it.removed, it.entries), (1, 0, 0));
+    assert_adds_up(&it);
+
+    let cache = WeakCache::<u64, u64>::builder("weak_dead").strong(0).build().expect("valid");
+    cache.insert(1, Arc::new(1));
+    assert_eq!(cache.remove(&1), None, "dead");
+    let it = cache.statistics();
+    assert_eq!((it.evicted, it.removed), (1, 0));
+    assert_adds_up(&it);
+}
+
+#[test]
+fn idle_is_what_the_ring_alone_keeps_alive() {
+    let cache = WeakCache::<u64, Vec<u8>>::builder("weak_idle").strong(3).build().expect("valid");
+    let idle = || cache.statistics().idle_bytes;
+    assert_eq!(idle(), 0);
+    (0..3).for_each(|key| drop(cache.get_or_insert_with(&key, || vec![0; 1000])));
+    // Two counts and a vector, and what that points to.
+    const VALUE: u64 = 16 + 24 + 1000;
+    assert_eq!(idle(), 3 * VALUE);
+    let held = cache.get(&1);
+    assert_eq!(idle(), 2 * VALUE, "what somebody holds stays alive");
+    cache.insert(7, Arc::new(vec![0; 500]));
+    assert_eq!(idle(), VALUE, "the first left the ring, and nobody measured the last");
+    drop(held);
+    assert_eq!(idle(), 2 * VALUE);
+    let reclaimers = heapledger::reclaimers();
+    let this = reclaimers.iter().find(|it| it.name() == "weak_idle").expect("listed");
+    assert!(this.shrink_idle() >= 2 * VALUE);
+    assert_eq!(idle(), 0);
+}
+
+#[test]
+fn values_that_panic_when_they_are_dropped_take_none_along() {
+    struct Panics;
+    impl Drop for Panics {
+        fn drop(&mut self) {
+            panic!("planted");
+        }
+    }
+    let clock = FakeClock::default();
+    let builder = WeakCache::<u64, Panics>::builder("weak_panics").clock(clock.reader());
+    let cache = builder.build().expect("valid");
+    (0..10).for_each(|key| drop(cache.get_or_insert_with(&key, || Panics)));
+    clock.advance(HOUR + 2 * TICK);
+    let swept = catch_unwind(AssertUnwindSafe(|| cache.sweep()));
+    assert!(swept.is_err(), "the panic reaches the caller");
+    assert_eq!(cache.sweep(), 10, "the rest goes with the next call");
+    assert_adds_up(&cache.statistics());
+}
+
+#[test]
 fn the_dead_never_outnumber_the_living_for_long() {
     let cache = WeakCache::<u64, u64>::builder("dead").strong(50).build().expect("valid");
     let held: Vec<_> = (0..1000).map(|key| cache.get_or_insert_with(&key, || key)).collect();

@@ -59,7 +59,11 @@ where
         self
     }
 
-    /// How long an entry is found after it was put in; an hour if not said.
+    /// How long an entry is found after it was put in, to within 70 ms; an hour if not
+    /// said.
+    ///
+    /// It is not gone a moment too early, and found at most 67 ms too late, with an age
+    /// of zero, too.
     pub fn max_age(mut self, max_age: Duration) -> Self {
         self.max_age = max_age;
         self

@@ -14,19 +14,28 @@ use crate::scope::Tag;
 
 use super::super::clock::{Clock, Tick, deadline};
 use super::super::counters::{Counters, Event};
-use super::super::departure::Cause;
+use super::super::departure::{Cause, each_despite_panics};
+use super::super::measured::Meter;
 use super::flight::Flight;
-use super::shard::{Found, Shard};
+use super::shard::{Found, Gone, Shard};
 
 const SHARDS: usize = 16;
+
+/// A value kept alive.
+struct Strong<V> {
+    value: Arc<V>,
+    until: Tick,
+    /// What building it left on the heap, as far as that is known.
+    bytes: u64,
+}
 
 pub(super) struct Inner<K, V> {
     pub(super) name: String,
     tag: Tag,
     hasher: DefaultHashBuilder,
     shards: [Mutex<Shard<K, V>>; SHARDS],
-    /// The values kept alive, oldest first, and until when.
-    ring: Mutex<VecDeque<(Tick, Arc<V>)>>,
+    /// The values kept alive, oldest first.
+    ring: Mutex<VecDeque<Strong<V>>>,
     strong: usize,
     max_age: Duration,
     clock: Clock,
@@ -59,9 +68,16 @@ impl<K: Hash + Eq, V> Inner<K, V> {
         }
     }
 
-    /// Runs `body` under the cache's tag.
-    pub(super) fn booked<R>(&self, body: impl FnOnce() -> R) -> R {
-        self.tag.run(body)
+    /// Builds a value under the cache's tag; tells what that left on the heap, 0 where
+    /// nobody counts.
+    pub(super) fn booked<E>(
+        &self,
+        build: impl FnOnce() -> Result<V, E>,
+    ) -> Result<(Arc<V>, u64), E> {
+        let _scope = self.tag.enter();
+        let meter = Meter::start(true, &self.tag);
+        let value = Arc::new(build()?);
+        Ok((value, meter.stop().unwrap_or(0).max(0).cast_unsigned()))
     }
 
     pub(super) fn len(&self) -> usize {
@@ -120,9 +136,20 @@ impl<K: Hash + Eq, V> Inner<K, V> {
         let _key = self.shard(key).abandon(key, flight);
     }
 
+    /// Takes an entry out, and why: it may turn out to be gone.
+    pub(super) fn remove<Q>(&self, key: &Q) -> Option<Gone<K, V>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let gone = self.shard(key).remove(key, self.clock.now());
+        self.count(gone.as_ref().map(|(cause, _)| *cause));
+        gone
+    }
+
     /// Keeps a value alive until enough others have come; now and then, lets go
     /// what is too old.
-    pub(super) fn keep(&self, value: Arc<V>) {
+    pub(super) fn keep(&self, value: Arc<V>, bytes: u64) {
         let now = self.clock.now();
         // Relaxed: who is too late finds less to sweep.
         let sweep_at = self.sweep_at.load(Ordering::Relaxed);
@@ -140,7 +167,7 @@ impl<K: Hash + Eq, V> Inner<K, V> {
         }
         let _scope = self.tag.enter();
         let mut ring = lock(&self.ring);
-        ring.push_back((deadline(now, self.max_age), value));
+        ring.push_back(Strong { value, until: deadline(now, self.max_age), bytes });
         let oldest = if ring.len() > self.strong { ring.pop_front() } else { None };
         drop(ring);
         drop(oldest);
@@ -151,8 +178,8 @@ impl<K: Hash + Eq, V> Inner<K, V> {
         let mut gone = Vec::new();
         let mut ring = lock(&self.ring);
         for index in (0..ring.len()).rev() {
-            if of(ring[index].0, &ring[index].1) {
-                gone.extend(ring.remove(index).map(|(_, value)| value));
+            if of(ring[index].until, &ring[index].value) {
+                gone.extend(ring.remove(index).map(|strong| strong.value));
             }
         }
         gone
@@ -160,7 +187,7 @@ impl<K: Hash + Eq, V> Inner<K, V> {
 
     pub(super) fn sweep(&self) -> usize {
         let now = self.clock.now();
-        drop(self.release(|expires, _| expires <= now));
+        each_despite_panics(self.release(|until, _| until <= now).into_iter(), drop);
         let mut swept = 0;
         for shard in &self.shards {
             let gone = lock(shard).sweep(now);
@@ -181,7 +208,15 @@ impl<K: Hash + Eq, V> Inner<K, V> {
         self.counters.read(&mut it);
         it.entries = self.len() as u64;
         it.used_bytes = reclaim::live_bytes(&self.tag).unwrap_or(0);
+        it.idle_bytes = self.idle_bytes();
         it
+    }
+
+    /// What was measured of the values that the ring alone keeps alive.
+    fn idle_bytes(&self) -> u64 {
+        let ring = lock(&self.ring);
+        let alone = ring.iter().filter(|strong| Arc::strong_count(&strong.value) == 1);
+        alone.map(|strong| strong.bytes).sum()
     }
 }
 

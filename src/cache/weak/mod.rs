@@ -45,7 +45,7 @@ use shard::Found;
 ///
 /// One caller builds a value, the others wait for it. Values are built and dropped
 /// under no lock. `Hash` and `Eq` of keys run under a shard's lock: they must not
-/// use the cache.
+/// use the cache, nor panic.
 ///
 /// # Examples
 ///
@@ -74,6 +74,9 @@ where
     V: Send + Sync + 'static,
 {
     /// Starts to describe a cache; its memory is booked to the tag `cache/<name>`.
+    ///
+    /// Caches of one name share the tag, and each reports all of its bytes as
+    /// `used_bytes`; all else they count by themselves.
     pub fn builder(name: &str) -> WeakCacheBuilder<K, V> {
         WeakCacheBuilder::new(name)
     }
@@ -93,13 +96,14 @@ where
     /// Puts a value under a key, in the place of another one.
     pub fn insert(&self, key: K, value: Arc<V>) {
         self.inner.put(key, &value, None);
-        self.inner.keep(value);
+        // What it owns was allocated elsewhere.
+        self.inner.keep(value, 0);
     }
 
     /// The value of a key, built now under the cache's tag if it is not there.
     ///
-    /// Of several callers one builds, the others get what it built. A build that
-    /// looks its own key up waits for itself, for ever.
+    /// Of several callers one builds, the others get what it built; waiting blocks the
+    /// thread. A build that looks its own key up waits for itself, for ever.
     ///
     /// # Panics
     ///
@@ -154,29 +158,32 @@ where
         };
         inner.counters.add(Event::Miss, u64::from(!missed));
         let leader = Leader::new(&flight, || inner.abandon(key, &flight));
-        let value = inner.booked(|| build().map(Arc::new))?;
+        let (value, bytes) = inner.booked(build)?;
         inner.put(key.to_owned(), &value, Some(&flight));
         leader.built(&value);
-        inner.keep(Arc::clone(&value));
+        inner.keep(Arc::clone(&value), bytes);
         Ok(value)
     }
 
-    /// Takes an entry out; returns its value if it is alive.
+    /// Takes an entry out; returns its value if it is alive and not too old.
     pub fn remove<Q>(&self, key: &Q) -> Option<Arc<V>>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
         let inner = &*self.inner;
-        let (_key, weak) = inner.shard(key).remove(key)?;
-        inner.counters.add(Event::Departure(Cause::Removed), 1);
+        let (cause, (_key, weak)) = inner.remove(key)?;
         let value = weak.upgrade()?;
         let _kept = inner.release(|_, kept| Arc::ptr_eq(kept, &value));
-        Some(value)
+        (cause == Cause::Removed).then_some(value)
     }
 
     /// Forgets entries that are dead or too old, and the strong references to the
     /// latter; returns how many entries went.
+    ///
+    /// # Panics
+    ///
+    /// If the drop of a value does: what is left goes with the next call.
     pub fn sweep(&self) -> usize {
         self.inner.sweep()
     }
@@ -196,7 +203,14 @@ where
     /// What the cache holds, and how it was used.
     ///
     /// `evicted` counts entries found dead, `used_bytes` is what the ledger says the
-    /// cache's tag owns (0 where nobody counts).
+    /// cache's tag owns (0 where nobody counts). `idle_bytes` is what values were
+    /// measured to weigh, when the cache built them, that nothing but its ring keeps
+    /// alive. Values that came ready-made ([`insert`](Self::insert)), or are in the ring
+    /// twice, are not in it.
+    ///
+    /// # Cost
+    ///
+    /// Takes the lock of each shard and of the ring, and walks all of them.
     #[must_use]
     pub fn statistics(&self) -> CacheStatistics {
         self.inner.read_statistics()

@@ -33,7 +33,7 @@ pub(super) enum Found<V> {
     Nothing(Arc<Flight<V>>),
 }
 
-/// An entry that turned out to be gone, and why.
+/// An entry that left, and why.
 pub(super) type Gone<K, V> = (Cause, (K, Weak<V>));
 
 /// An entry came in.
@@ -62,8 +62,7 @@ impl<K: Hash + Eq, V> Shard<K, V> {
                 if alive.is_some() {
                     return (alive, None);
                 }
-                let cause = if *expires > now { Cause::Size } else { Cause::Expired };
-                (None, self.remove(key).map(|gone| (cause, gone)))
+                (None, self.remove(key, now))
             }
             _ => (None, None),
         }
@@ -128,16 +127,24 @@ impl<K: Hash + Eq, V> Shard<K, V> {
         if mine { self.map.remove_entry(key).map(|(key, _)| key) } else { None }
     }
 
-    pub(super) fn remove<Q>(&mut self, key: &Q) -> Option<(K, Weak<V>)>
+    /// Takes an entry out: removed, or gone before.
+    pub(super) fn remove<Q>(&mut self, key: &Q, now: Tick) -> Option<Gone<K, V>>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        match self.map.remove_entry(key)? {
-            (key, Slot::Kept { weak, .. }) => Some((key, weak)),
+        let (key, Slot::Kept { weak, expires }) = self.map.remove_entry(key)? else {
             // The build goes on, and its value is not kept.
-            (_, Slot::Building(_)) => None,
-        }
+            return None;
+        };
+        let cause = if expires <= now {
+            Cause::Expired
+        } else if weak.strong_count() == 0 {
+            Cause::Size
+        } else {
+            Cause::Removed
+        };
+        Some((cause, (key, weak)))
     }
 
     /// Takes out what is dead or too old.
