@@ -9,7 +9,7 @@ use crate::scope::TagId;
 
 use super::{Snapshot, TagLife, TagReading, backend, snapshot_tags};
 
-/// One tag in an [`OwnedSnapshot`](crate::OwnedSnapshot): a [`TagReading`] with its name.
+/// One tag in an [`OwnedSnapshot`](crate::OwnedSnapshot)(crate::OwnedSnapshot): a [`TagReading`] with its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
