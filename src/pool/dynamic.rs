@@ -246,11 +246,13 @@ impl<T: Send> Pool<T> {
         PoolBuilder::new(name, Box::new(factory))
     }
 
-    pub(super) fn from_inner(inner: Inner<T>) -> Self {
+    /// Makes some objects, and lists the pool.
+    pub(super) fn from_inner(inner: Inner<T>, prefill: u64) -> Result<Self, PoolError> {
+        objects::prefill(&inner, prefill, &inner.factory)?;
         let inner = Arc::new(inner);
         let listed: Arc<dyn Reclaimer> = inner.clone();
         reclaim::register(&listed);
-        Self { inner }
+        Ok(Self { inner })
     }
 
     /// An object that is ready, or a new one.
@@ -329,15 +331,6 @@ impl<T: Send> Pool<T> {
     #[must_use]
     pub fn get(&self) -> Option<T> {
         self.acquire_ready().map(PoolGuard::into_inner)
-    }
-
-    /// Makes objects until so many are ready.
-    pub(super) fn prefill(&self, objects: u64) -> Result<(), PoolError> {
-        let made: Result<Vec<_>, _> = (0..objects).map(|_| self.try_acquire()).collect();
-        drop(made?);
-        // Into the depot, for whoever comes first.
-        self.inner.store.gather();
-        Ok(())
     }
 
     /// The name, without `pool/`.

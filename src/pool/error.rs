@@ -48,6 +48,12 @@ pub enum PoolError {
         /// The type that was asked for.
         asked: &'static str,
     },
+    /// A pool cannot be filled to this fraction: it is not from 0 to 1, or the pool
+    /// retains objects without a limit.
+    Prefill {
+        /// The fraction.
+        fraction: f64,
+    },
     /// An environment variable does not hold what it should.
     Setting {
         /// The variable.
@@ -78,6 +84,11 @@ impl fmt::Display for PoolError {
             Self::WrongType { name, registered, asked } => write!(
                 f,
                 "the pool named {name:?} is of type {registered}, and not of type {asked}"
+            ),
+            Self::Prefill { fraction } => write!(
+                f,
+                "a pool cannot be filled to {fraction} of what it retains: say 0 to 1, and give \
+                 the pool a limit"
             ),
             Self::Setting { variable, value } => write!(
                 f,
