@@ -22,10 +22,9 @@ use super::depot::{Depot, Magazine};
 use super::hands::{EmptySlot, Surplus};
 use super::pages::{Discards, Lot, Pages};
 use super::shard::{Found, Loot, Put, Shard};
+use super::shards::Shards;
 use super::terms::{Room, Terms, UNLIMITED, Weights, may_share, share_bytes};
 
-/// Threads with a shard of their own; further ones share one.
-pub(super) const SHARDS: usize = 1024;
 const PAGE_BYTES: usize = 64 << 10;
 
 /// How much a pool keeps ready.
@@ -33,45 +32,6 @@ const PAGE_BYTES: usize = 64 << 10;
 pub(super) struct Limits {
     pub(super) retained_max: u64,
     pub(super) retained_bytes_max: u64,
-}
-
-/// Where a pool's shards are.
-#[derive(Clone, Copy)]
-pub(super) struct Shards {
-    first: NonNull<Shard>,
-    len: usize,
-}
-
-// SAFETY: a place; what is there has its own rules.
-unsafe impl Send for Shards {}
-// SAFETY: as above.
-unsafe impl Sync for Shards {}
-
-impl Shards {
-    pub(super) const fn new(shards: &'static [Shard]) -> Self {
-        // SAFETY: a reference is not null.
-        let first = unsafe { NonNull::new_unchecked(shards.as_ptr().cast_mut()) };
-        Self { first, len: shards.len() }
-    }
-
-    /// # Safety
-    ///
-    /// - `first` is the address of so many shards, which live as long as this and
-    ///   its copies are used.
-    pub(super) const unsafe fn from_raw(first: NonNull<Shard>, len: usize) -> Self {
-        Self { first, len }
-    }
-
-    pub(super) fn as_slice(&self) -> &[Shard] {
-        // SAFETY: so many shards are there as long as this is used (`from_raw`).
-        unsafe { core::slice::from_raw_parts(self.first.as_ptr(), self.len) }
-    }
-
-    /// The calling thread's own; `None` where it has none.
-    #[inline(always)]
-    fn own(&self) -> Option<&Shard> {
-        self.as_slice().get(local().number() as usize)
-    }
 }
 
 /// The untyped part of a pool.

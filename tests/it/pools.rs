@@ -381,6 +381,28 @@ fn a_local_pool_takes_what_cannot_leave_its_thread() {
 
 /// A panic that nobody is told of: what a hook allocates to tell of one, for instance
 /// its symbols, would belong to the pool.
+#[test]
+fn a_pool_that_is_gone_leaves_nothing_on_its_tag() {
+    let pool = Pool::builder("it/gone", || vec![0_u8; 100]).build().unwrap();
+    let local = LocalPool::new("it/gone_local", || vec![0_u8; 100]).unwrap();
+    assert_eq!((local.name(), local.tag().name()), ("it/gone_local", "pool/it/gone_local"));
+    drop((pool.acquire(), local.acquire()));
+    assert!(local.shrink_idle() >= 100);
+    let tags = [pool.tag().clone(), local.tag().clone()];
+    drop((pool, local));
+    for tag in tags {
+        assert_eq!(tag.read().unwrap().own.live_bytes(), 0, "{}", tag.name());
+    }
+}
+
+/// The table of tags may be full, and that is not the name's fault.
+#[test]
+fn names_are_blamed_only_where_they_are_to_blame() {
+    let [full, bad] = [heapledger::TagError::TableFull, heapledger::TagError::Empty];
+    assert!(!PoolError::Name(full).to_string().contains("name cannot"));
+    assert!(PoolError::Name(bad).to_string().contains("name needs"));
+}
+
 fn silent_panic(message: &'static str) -> ! {
     std::panic::resume_unwind(Box::new(message))
 }
