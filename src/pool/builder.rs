@@ -90,8 +90,13 @@ impl<T: Send> PoolBuilder<T> {
     /// Keeps objects ready only as long as they own at most so many bytes.
     ///
     /// `weigher` says how many bytes an idle object owns beyond its own size; it
-    /// runs when an object comes back, after the reset. A single object that is
-    /// heavier than the limit is dropped.
+    /// runs when an object comes back, after the reset, and has to be exact for the
+    /// limit and the pool's used and idle bytes to be so. A single object that is heavier
+    /// than three quarters of the limit is dropped.
+    ///
+    /// A quarter of the limit is for the threads, shared evenly. A thread that comes late
+    /// makes the others' shares smaller, but what they have ready by then stays until
+    /// they use it: until then somewhat more than the limit may be ready.
     pub fn retained_bytes_max(
         mut self,
         bytes: usize,

@@ -113,6 +113,7 @@ impl Terms {
         let most = 1 + 2 * MAGAZINE as u64;
         let share = (retained_max / (2 * threads.max(1))).clamp(1, most);
         let nothing = retained_max == 0 || retained_bytes_max == 0;
+        let share_bytes = share_bytes(retained_bytes_max, threads);
         let room = Room {
             objects: match (nothing, retained_max) {
                 (true, _) => 0,
@@ -121,12 +122,12 @@ impl Terms {
             },
             bytes: match retained_bytes_max {
                 UNLIMITED => UNLIMITED,
-                _ => retained_bytes_max.saturating_sub(idle_bytes),
+                // What the threads may keep is theirs, though they do not have it now.
+                _ => retained_bytes_max.saturating_sub(idle_bytes.max(threads * share_bytes)),
             },
             promised: retained_max,
         };
         let magazine = ((share - 1) / 2) as u32;
-        let share_bytes = share_bytes(retained_bytes_max, threads);
         Self { weights, magazine, share: share as u32, share_bytes, room }.or_nothing(nothing)
     }
 

@@ -188,6 +188,25 @@ fn retention_is_bounded_in_bytes() {
     assert_eq!(it.used_bytes, 0, "{it:?}");
 }
 
+/// Heavy objects, which no thread keeps, leave room for what threads do.
+#[test]
+fn heavy_and_light_objects_together_stay_below_the_limit() {
+    let pool = Pool::builder("it/heavy", Vec::<u8>::new)
+        .retained_bytes_max(1000, Vec::capacity)
+        .build()
+        .unwrap();
+    let grown = |bytes: usize| {
+        let mut object = pool.acquire_or(Vec::new);
+        object.reserve_exact(bytes);
+        object
+    };
+    let objects = [300, 300, 300, 100, 100, 40].map(grown);
+    drop(objects);
+    let kept: Vec<_> = std::iter::from_fn(|| pool.get()).map(|it| it.capacity()).collect();
+    assert!((800..=1000).contains(&kept.iter().sum::<usize>()), "{kept:?}");
+    check(&pool.statistics());
+}
+
 #[test]
 fn factories_may_fail() {
     let ready = Arc::new(AtomicBool::new(false));
