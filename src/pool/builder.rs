@@ -31,6 +31,19 @@ enum Prefill {
     Fraction(f64),
 }
 
+impl Prefill {
+    /// So many objects.
+    fn of(self, retained_max: u64) -> Result<u64, PoolError> {
+        match self {
+            Self::Objects(objects) => Ok(objects),
+            Self::Fraction(of) if retained_max != UNLIMITED && (0.0..=1.0).contains(&of) => {
+                Ok((retained_max as f64 * of) as u64)
+            }
+            Self::Fraction(fraction) => Err(PoolError::Prefill { fraction }),
+        }
+    }
+}
+
 impl<T: Send> PoolBuilder<T> {
     pub(super) fn new(name: &str, factory: Factory<T>) -> Self {
         Self {
@@ -54,11 +67,13 @@ impl<T: Send> PoolBuilder<T> {
         self
     }
 
-    /// Keeps at most so many objects ready; what comes back beyond that is dropped.
+    /// Keeps at most so many objects ready, in all threads together; what comes back
+    /// beyond that is dropped.
     ///
     /// The limit is shared out: half of it to the threads, the rest to what nobody
-    /// keeps. A thread that comes late makes the others' shares smaller when they
-    /// next come by the depot; until then a few more may be ready.
+    /// keeps. A thread that comes when nothing is left keeps nothing itself: each of its
+    /// objects comes from the common part, and goes back there, the slower way.
+    /// So it is with all threads below a limit of 2.
     ///
     /// By default [`default_retained_max`](crate::default_retained_max).
     pub fn retained_max(mut self, objects: usize) -> Self {
@@ -75,8 +90,13 @@ impl<T: Send> PoolBuilder<T> {
     /// Keeps objects ready only as long as they own at most so many bytes.
     ///
     /// `weigher` says how many bytes an idle object owns beyond its own size; it
-    /// runs when an object comes back, after the reset. A single object that is
-    /// heavier than the limit is dropped.
+    /// runs when an object comes back, after the reset, and has to be exact for the
+    /// limit and the pool's used and idle bytes to be so. A single object that is heavier
+    /// than three quarters of the limit is dropped.
+    ///
+    /// A quarter of the limit is for the threads, shared evenly. A thread that comes late
+    /// makes the others' shares smaller, but what they have ready by then stays until
+    /// they use it: until then somewhat more than the limit may be ready.
     pub fn retained_bytes_max(
         mut self,
         bytes: usize,
@@ -87,13 +107,19 @@ impl<T: Send> PoolBuilder<T> {
         self
     }
 
-    /// Makes so many objects at once.
+    /// Makes so many objects at once, though no more than the limits retain.
+    ///
+    /// They were never out: nobody missed one, and they are not reset.
     pub fn prefill(mut self, objects: usize) -> Self {
         self.prefill = Prefill::Objects(objects as u64);
         self
     }
 
-    /// Makes this fraction of `retained_max` at once: 0 to 1.
+    /// Makes this fraction of `retained_max` at once, rounded down; as
+    /// [`prefill`](Self::prefill).
+    ///
+    /// [`build`](Self::build) refuses what is not from 0 to 1, and a pool without a
+    /// `retained_max`.
     pub fn prefill_fraction(mut self, fraction: f64) -> Self {
         self.prefill = Prefill::Fraction(fraction);
         self
@@ -127,6 +153,7 @@ impl<T: Send> PoolBuilder<T> {
     /// # Errors
     ///
     /// - [`PoolError::Name`] if `pool/<name>` cannot be a tag's name.
+    /// - [`PoolError::Prefill`] if there is no such fraction.
     /// - [`PoolError::Setting`] if the environment's default is needed and malformed.
     /// - [`PoolError::Create`] if the factory fails to fill it.
     ///
@@ -134,11 +161,12 @@ impl<T: Send> PoolBuilder<T> {
     ///
     /// If the factory does, filling it.
     pub fn build(self) -> Result<Pool<T>, PoolError> {
-        let tag = reclaim::tag_below("pool", &self.name)?;
         let retained_max = match self.retained_max {
             Some(objects) => objects,
             None => settings::default_retained_max()?,
         };
+        let prefill = self.prefill.of(retained_max)?;
+        let tag = reclaim::tag_below("pool", &self.name)?;
         let limits = Limits { retained_max, retained_bytes_max: self.retained_bytes_max };
         let table = Table::new();
         let object = Layout::new::<T>();
@@ -153,13 +181,7 @@ impl<T: Send> PoolBuilder<T> {
             self.weigher,
             self.retain_after_panic,
         );
-        let pool = Pool::from_inner(inner);
-        pool.prefill(match self.prefill {
-            Prefill::Objects(objects) => objects,
-            Prefill::Fraction(of) if retained_max == UNLIMITED => of.max(0.0) as u64,
-            Prefill::Fraction(of) => (retained_max as f64 * of.clamp(0.0, 1.0)) as u64,
-        })?;
-        Ok(pool)
+        Pool::from_inner(inner, prefill)
     }
 }
 

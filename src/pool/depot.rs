@@ -15,6 +15,7 @@ use crate::sync::AtomicU32;
 
 use super::pages::{Discards, Lot, Pages};
 use super::stack::Stack;
+use super::terms::{Room, Weights};
 
 /// Objects that fit into a magazine.
 pub(super) const MAGAZINE: usize = 64;
@@ -80,6 +81,8 @@ pub(super) struct Depot {
     objects: AtomicU64,
     /// The weight of these.
     bytes: AtomicU64,
+    /// These objects, and those that the threads may keep without asking again.
+    promised: AtomicU64,
 }
 
 impl Depot {
@@ -93,6 +96,7 @@ impl Depot {
             arrays: Pages::new(Layout::new::<[*mut u8; MAGAZINE]>(), ARRAYS_PAGE_BYTES),
             objects: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
+            promised: AtomicU64::new(0),
         }
     }
 
@@ -116,18 +120,40 @@ impl Depot {
         self.arrays.bytes() + table as u64
     }
 
-    /// Makes room for objects that are about to be pushed; false if that would be
-    /// more than `max`: then there is none.
-    pub(super) fn reserve(&self, objects: u64, bytes: u64, max: u64, bytes_max: u64) -> bool {
+    /// Makes room for objects that are about to be pushed; false if there is none.
+    pub(super) fn reserve(&self, objects: u64, bytes: u64, room: &Room) -> bool {
         // Relaxed: numbers; the stacks publish the objects.
         let now = self.objects.fetch_add(objects, Relaxed).saturating_add(objects);
         let bytes_now = self.bytes.fetch_add(bytes, Relaxed).saturating_add(bytes);
-        let fits = now <= max && bytes_now <= bytes_max;
+        let has_room = now <= room.objects && bytes_now <= room.bytes;
+        let fits = has_room && self.promise(objects, room.promised);
         if !fits {
             self.objects.fetch_sub(objects, Relaxed);
             self.bytes.fetch_sub(bytes, Relaxed);
         }
         fits
+    }
+
+    /// Promises a thread that it may keep so many more objects; false if that would be
+    /// more than `max` in all.
+    pub(super) fn promise(&self, objects: u64, max: u64) -> bool {
+        // Relaxed: a number. Never more than was promised is kept, so the sum of what
+        // is ready stays below the limit, whoever keeps it.
+        let now = self.promised.fetch_add(objects, Relaxed).saturating_add(objects);
+        if now > max {
+            self.release(objects);
+        }
+        now <= max
+    }
+
+    /// Takes a promise back.
+    pub(super) fn release(&self, objects: u64) {
+        self.promised.fetch_sub(objects, Relaxed);
+    }
+
+    /// Objects in the depot, and those that the threads may keep.
+    pub(super) fn promised(&self) -> u64 {
+        self.promised.load(Relaxed)
     }
 
     /// Gives a magazine to the depot; `reserve` made room for its objects.
@@ -140,7 +166,8 @@ impl Depot {
         stack.push(magazine.number, &entry.link);
     }
 
-    /// Takes a magazine with objects; `weigh` tells what they weigh.
+    /// Takes a magazine with objects; `weigh` tells what they weigh. That they may be
+    /// kept is the caller's promise from now on.
     pub(super) fn pop_full(&self, weigh: impl FnOnce(&Magazine) -> u64) -> Option<Magazine> {
         let magazine = self.pop(&self.full)?;
         // Relaxed: numbers.
@@ -150,6 +177,20 @@ impl Depot {
             self.bytes.fetch_sub(bytes, Relaxed);
         }
         Some(magazine)
+    }
+
+    /// Takes one object, with its promise.
+    pub(super) fn pop_one(&self, weights: Weights) -> Option<NonNull<u8>> {
+        let mut magazine = self.pop(&self.full)?;
+        let slot = magazine.pop();
+        if let Some(slot) = slot {
+            // Relaxed: numbers.
+            self.objects.fetch_sub(1, Relaxed);
+            self.bytes.fetch_sub(weights.of(slot), Relaxed);
+            self.release(1);
+        }
+        self.push(magazine);
+        slot
     }
 
     /// Takes a magazine without objects, if there is one.

@@ -12,7 +12,8 @@ use crate::scope::Tag;
 
 use super::objects::{self, Objects};
 use super::shard::Shard;
-use super::store::{SHARDS, Shards, Store};
+use super::shards::{SHARDS, Shards};
+use super::store::Store;
 use super::{PoolBuilder, PoolError, PoolGuard, statistics};
 
 /// Objects that are used again instead of made again: any number live, few kept
@@ -23,15 +24,24 @@ use super::{PoolBuilder, PoolError, PoolGuard, statistics};
 /// handle on the same pool: a task that must be `'static` takes one along and
 /// borrows its guards from that, and nothing is counted per acquisition.
 ///
-/// Objects and what the factory allocates belong to the tag `pool/<name>`.
+/// Objects and what the factory allocates belong to the tag `pool/<name>`. What a user
+/// has an object allocate belongs to the user's tag, and what it grows to the tag of the
+/// block that grows: a `Vec` that the factory made with a capacity stays the pool's, one
+/// that was empty belongs to the first who wrote to it.
+///
+/// Dropping the last handle drops the ready objects. If the destructor of one panics,
+/// the others are dropped all the same; if that of a second one does, the process
+/// aborts, as with a `Vec`.
 ///
 /// # Cost
 ///
 /// An acquisition and its release by one thread take no lock and no atomic
 /// read-modify-write, and touch one cache line of the thread's own; some 70 objects
 /// further the depot is asked, two exchanges for 64 objects. `benches/README.md` has
-/// the measured times. Memory: 64 KiB pages under the pool's tag, one slot an
-/// object; 128 bytes a thread, mapped from the system.
+/// the measured times. Memory: 64 KiB pages under the pool's tag, one slot an object
+/// and at least one page for each thread that makes objects (200 threads with an object
+/// each: 13 MB); [`shrink`](Self::shrink) returns those without an object in them. And
+/// 128 bytes a thread, mapped from the system.
 ///
 /// # Concurrency
 ///
@@ -204,6 +214,7 @@ impl<T: Send> Drop for Inner<T> {
         self.store.gather_all();
         objects::end_ready(self);
         self.store.gather_all();
+        reclaim::forget_gone();
     }
 }
 
@@ -227,6 +238,9 @@ impl<T: Send> Reclaimer for Inner<T> {
 
 impl<T: Send> Pool<T> {
     /// A builder for a pool whose objects the factory makes.
+    ///
+    /// A second pool of a name is a pool of its own, with the same tag: the bytes that
+    /// are read off the tag are then those of both.
     pub fn builder(name: &str, factory: impl Fn() -> T + Send + Sync + 'static) -> PoolBuilder<T> {
         PoolBuilder::new(name, Box::new(move || Ok(factory())))
     }
@@ -246,11 +260,13 @@ impl<T: Send> Pool<T> {
         PoolBuilder::new(name, Box::new(factory))
     }
 
-    pub(super) fn from_inner(inner: Inner<T>) -> Self {
+    /// Makes some objects, and lists the pool.
+    pub(super) fn from_inner(inner: Inner<T>, prefill: u64) -> Result<Self, PoolError> {
+        objects::prefill(&inner, prefill, &inner.factory)?;
         let inner = Arc::new(inner);
         let listed: Arc<dyn Reclaimer> = inner.clone();
         reclaim::register(&listed);
-        Self { inner }
+        Ok(Self { inner })
     }
 
     /// An object that is ready, or a new one.
@@ -331,15 +347,6 @@ impl<T: Send> Pool<T> {
         self.acquire_ready().map(PoolGuard::into_inner)
     }
 
-    /// Makes objects until so many are ready.
-    pub(super) fn prefill(&self, objects: u64) -> Result<(), PoolError> {
-        let made: Result<Vec<_>, _> = (0..objects).map(|_| self.try_acquire()).collect();
-        drop(made?);
-        // Into the depot, for whoever comes first.
-        self.inner.store.gather();
-        Ok(())
-    }
-
     /// The name, without `pool/`.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -352,8 +359,12 @@ impl<T: Send> Pool<T> {
         self.inner.store.tag()
     }
 
-    /// Drops ready objects until at most `target_bytes` of them are left, and
-    /// returns their memory to the system; returns the bytes freed.
+    /// Drops ready objects until at most `target_bytes` of them are left; returns the
+    /// bytes freed.
+    ///
+    /// The pool's own pages, with the slots, go to the system. What the objects owned
+    /// goes to the allocator, which keeps it for a while; [`purge`](crate::purge) has it
+    /// return that, too.
     ///
     /// Reaches what other threads keep ready, too, idle threads' included (on Linux;
     /// elsewhere only the calling thread's and what nobody keeps). Without a weigher

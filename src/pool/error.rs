@@ -9,7 +9,7 @@ use crate::ledger::name::TagError;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum PoolError {
-    /// `pool/<name>` is not the name of a tag; holds why.
+    /// `pool/<name>` cannot be a tag; holds why.
     Name(TagError),
     /// The factory could not make an object; holds its error.
     Create(Box<dyn core::error::Error + Send + Sync>),
@@ -48,6 +48,12 @@ pub enum PoolError {
         /// The type that was asked for.
         asked: &'static str,
     },
+    /// A pool cannot be filled to this fraction: it is not from 0 to 1, or the pool
+    /// retains objects without a limit.
+    Prefill {
+        /// The fraction.
+        fraction: f64,
+    },
     /// An environment variable does not hold what it should.
     Setting {
         /// The variable.
@@ -60,8 +66,16 @@ pub enum PoolError {
 impl fmt::Display for PoolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Name(error) => write!(f, "this name cannot be a pool's: {error}"),
+            Self::Name(error) => write!(f, "the pool cannot have its tag: {error}"),
             Self::Create(error) => write!(f, "the pool's factory made no object: {error}"),
+            Self::Exhausted { pool, max_live: 0, .. } => {
+                write!(f, "the pool {pool:?} may have no objects: raise its limit (`resize`)")
+            }
+            Self::Exhausted { pool, max_live, waited } if waited.is_zero() => write!(
+                f,
+                "all {max_live} objects of the pool {pool:?} are in use: hold them for a shorter \
+                 time, wait for one (`acquire`), or raise the limit"
+            ),
             Self::Exhausted { pool, max_live, waited } => write!(
                 f,
                 "all {max_live} objects of the pool {pool:?} are in use, and none came back \
@@ -78,6 +92,11 @@ impl fmt::Display for PoolError {
             Self::WrongType { name, registered, asked } => write!(
                 f,
                 "the pool named {name:?} is of type {registered}, and not of type {asked}"
+            ),
+            Self::Prefill { fraction } => write!(
+                f,
+                "a pool cannot be filled to {fraction} of what it retains: say 0 to 1, and give \
+                 the pool a limit"
             ),
             Self::Setting { variable, value } => write!(
                 f,

@@ -18,7 +18,8 @@ use crate::scope::Tag;
 
 use super::objects::{self, Objects};
 use super::shard::Shard;
-use super::store::{Limits, SHARDS, Shards, Store};
+use super::shards::{SHARDS, Shards};
+use super::store::{Limits, Store};
 use super::terms::UNLIMITED;
 use super::{settings, statistics};
 
@@ -36,9 +37,9 @@ use super::{settings, statistics};
 /// }
 /// ```
 ///
-/// `NAME.acquire()` gives a [`StaticGuard`] of one word. The pool's tag is
-/// `pool/NAME`, or `pool/<name>`. The parts mean what they mean in a
-/// [`PoolBuilder`](crate::PoolBuilder).
+/// `NAME.acquire()` gives a [`StaticGuard`] of one word, of the type
+/// `StaticGuard<NAME>`. The pool's tag is `pool/NAME`, or `pool/<name>`. The parts mean
+/// what they mean in a [`PoolBuilder`](crate::PoolBuilder), and come in this order.
 ///
 /// # Cost
 ///
@@ -59,7 +60,7 @@ use super::{settings, statistics};
 ///     static BUFFERS: Vec<u8> = Vec::with_capacity(64 << 10), reset = Vec::clear;
 /// }
 ///
-/// let mut buffer = BUFFERS.acquire();
+/// let mut buffer: heapledger::StaticGuard<BUFFERS> = BUFFERS.acquire();
 /// buffer.extend_from_slice(b"text");
 /// assert_eq!(size_of_val(&buffer), 8);
 /// drop(buffer);
@@ -335,6 +336,12 @@ impl<P: StaticObjects> StaticPool<P> {
     /// Drops all ready objects; returns the bytes freed. As `shrink(0)`.
     pub fn shrink_idle(&self) -> u64 {
         self.shrink(0)
+    }
+
+    /// The name, without `pool/`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        statistics::name_of(&P::core().store)
     }
 
     /// The tag that owns the pool's memory.

@@ -45,6 +45,40 @@ impl<'s> Surplus<'s> {
     }
 }
 
+/// Objects that were made beforehand; when this goes, the depot has them.
+pub(super) struct Stock<'s> {
+    store: &'s Store,
+    magazine: Option<Magazine>,
+}
+
+impl<'s> Stock<'s> {
+    pub(super) const fn new(store: &'s Store) -> Self {
+        Self { store, magazine: None }
+    }
+
+    /// Takes an object in.
+    pub(super) fn push(&mut self, slot: NonNull<u8>) {
+        let is_in = self.magazine.as_mut().is_some_and(|magazine| magazine.push(slot));
+        if !is_in {
+            let mut fresh = self.store.empty_magazine();
+            fresh.push(slot);
+            self.keep(Some(fresh));
+        }
+    }
+
+    fn keep(&mut self, next: Option<Magazine>) {
+        if let Some(full) = core::mem::replace(&mut self.magazine, next) {
+            self.store.keep(full);
+        }
+    }
+}
+
+impl Drop for Stock<'_> {
+    fn drop(&mut self) {
+        self.keep(None);
+    }
+}
+
 impl Iterator for Surplus<'_> {
     type Item = NonNull<u8>;
 

@@ -74,6 +74,9 @@ fn add(number: &AtomicU64, by: u64) {
 impl<T> LocalPool<T> {
     /// A pool whose objects the factory makes.
     ///
+    /// A second pool of a name is a pool of its own, with the same tag: the bytes that
+    /// are read off the tag are then those of both.
+    ///
     /// # Errors
     ///
     /// - [`PoolError::Name`] if `pool/<name>` cannot be a tag's name.
@@ -203,8 +206,22 @@ impl<T> LocalPool<T> {
         drop(smaller);
     }
 
+    /// The name, without `pool/`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.numbers.name
+    }
+
+    /// The tag that owns the pool's memory.
+    #[must_use]
+    pub fn tag(&self) -> &Tag {
+        &self.numbers.tag
+    }
+
     /// Drops ready objects until at most `target_bytes` of their slots are left;
     /// returns the bytes freed, as the ledger saw it, or else the pages.
+    ///
+    /// What objects owned goes to the allocator, and the pool's own pages to the system.
     ///
     /// # Panics
     ///
@@ -221,6 +238,15 @@ impl<T> LocalPool<T> {
             self.pages.shrink();
         });
         freed.unwrap_or_else(|| before.saturating_sub(self.pages.bytes()))
+    }
+
+    /// Drops all ready objects; returns the bytes freed. As `shrink(0)`.
+    ///
+    /// # Panics
+    ///
+    /// If a destructor does; what was not dropped by then stays ready.
+    pub fn shrink_idle(&self) -> u64 {
+        self.shrink(0)
     }
 
     /// What the pool keeps, and how it was used.
@@ -263,6 +289,12 @@ impl<T> Drop for LocalPool<T> {
 impl<T> fmt::Debug for LocalPool<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LocalPool").field("name", &self.numbers.name).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Numbers {
+    fn drop(&mut self) {
+        reclaim::forget_gone();
     }
 }
 

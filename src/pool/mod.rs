@@ -34,6 +34,8 @@ mod pages;
 mod settings;
 #[cfg(not(loom))]
 mod shard;
+#[cfg(not(loom))]
+mod shards;
 pub(crate) mod stack;
 #[cfg(not(loom))]
 mod statistics;

@@ -6,7 +6,7 @@
 
 use core::ptr::NonNull;
 
-use super::hands::{EmptySlot, Surplus};
+use super::hands::{EmptySlot, Stock, Surplus};
 use super::shard::Shard;
 use super::store::Store;
 
@@ -132,6 +132,40 @@ pub(crate) fn put<O: Objects + ?Sized>(objects: &O, object: O::Object) {
     unsafe { objects.check_in(slot) };
 }
 
+/// Makes so many objects, or as many as the limits allow, for whoever comes first; in
+/// a pool that nobody uses yet.
+pub(crate) fn prefill<O: Objects + ?Sized, E>(
+    objects: &O,
+    number: u64,
+    make: impl Fn() -> Result<O::Object, E>,
+) -> Result<(), E> {
+    let store = objects.store();
+    let limits = store.limits();
+    let mut bytes_left = limits.retained_bytes_max;
+    // Whatever `make` does, what was made until then is kept.
+    let mut stock = Stock::new(store);
+    for _ in 0..number.min(limits.retained_max) {
+        let empty = store.empty_slot();
+        let scope = store.tag().enter();
+        let object = make()?;
+        drop(scope);
+        let object = bring_in::<O>(empty, object);
+        // Ends it if the weigher panics, or if it is too heavy.
+        let end = End { objects, object };
+        if store.weights().are_kept() {
+            // SAFETY: complete, and this thread's.
+            let weight = objects.weigh(unsafe { object.as_ref() });
+            let Some(left) = bytes_left.checked_sub(weight) else { break };
+            bytes_left = left;
+            // SAFETY: weights are kept, and the slot is this thread's.
+            unsafe { store.weights().set(object.cast(), weight) };
+        }
+        core::mem::forget(end);
+        stock.push(object.cast());
+    }
+    Ok(())
+}
+
 /// Takes an object out for good.
 ///
 /// # Safety
@@ -243,7 +277,7 @@ pub(crate) fn shrink<O: Objects + ?Sized>(objects: &O, target_bytes: u64) {
     let store = objects.store();
     let _to_the_system = store.discards();
     store.gather();
-    while target_bytes == 0 || store.idle_bytes() > target_bytes {
+    while target_bytes == 0 || store.idle_bytes() > target_bytes || store.is_too_full() {
         let Some(surplus) = store.take_surplus() else { break };
         end_all(objects, surplus);
     }

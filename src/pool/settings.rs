@@ -10,7 +10,8 @@ const VARIABLES: [&str; 2] = ["HEAPLEDGER_POOL_MAX", "MEMORY_POOL_MAX_SIZE"];
 
 /// Objects that a pool retains if it does not say otherwise.
 ///
-/// `HEAPLEDGER_POOL_MAX`, else `MEMORY_POOL_MAX_SIZE`, else 1000.
+/// `HEAPLEDGER_POOL_MAX`, else `MEMORY_POOL_MAX_SIZE`, else 1000. Spaces around the
+/// number do not matter; a variable that is set and empty is malformed.
 ///
 /// # Errors
 ///

@@ -7,7 +7,9 @@
 //!
 //! Invariants: whoever has the turn (in the shared shard: the lock) writes; counts
 //! are read by all, a little late. `limit > 0` ⇒ `loaded` has an array, and takes so
-//! many objects. Zeroed memory is a valid shard.
+//! many objects. The depot has promised `room`: the hot object, the loaded ones up to
+//! `limit`, and the previous ones are never more; without room nothing is ready here,
+//! and the part is fresh. Zeroed memory is a valid shard.
 
 use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering::Relaxed;
@@ -32,6 +34,8 @@ pub(super) struct Shard {
     previous: Held,
     /// Objects that the loaded magazine takes.
     limit: AtomicU32,
+    /// Objects that may be ready here.
+    room: AtomicU32,
     /// The weight of the objects ready here.
     idle_bytes: AtomicU64,
     spare: AtomicPtr<u8>,
@@ -77,6 +81,8 @@ pub(super) struct Loot {
     pub(super) hot: Option<NonNull<u8>>,
     pub(super) magazines: [Option<Magazine>; 2],
     pub(super) slots: Lot,
+    /// Objects that may not be ready there any more.
+    pub(super) room: u64,
 }
 
 impl Held {
@@ -128,6 +134,7 @@ impl Shard {
             loaded: Held::new(),
             previous: Held::new(),
             limit: AtomicU32::new(0),
+            room: AtomicU32::new(0),
             idle_bytes: AtomicU64::new(0),
             spare: AtomicPtr::new(ptr::null_mut()),
             fresh: AtomicPtr::new(ptr::null_mut()),
@@ -186,10 +193,12 @@ impl Shard {
         true
     }
 
-    /// As `push`, with weights; false also if the thread's share has no room.
+    /// As `push`, with weights, and for shards without room; false also if the
+    /// thread's share has no room.
     pub(super) fn push_weighed(&self, slot: NonNull<u8>, weights: Weights, share: u64) -> bool {
         let weight = weights.of(slot);
-        let fits = self.idle_bytes.load(Relaxed).saturating_add(weight) <= share;
+        let is_light = self.idle_bytes.load(Relaxed).saturating_add(weight) <= share;
+        let fits = is_light && self.has_room();
         let is_in = fits && self.push(slot);
         if is_in {
             add(&self.idle_bytes, weight);
@@ -199,6 +208,15 @@ impl Shard {
 
     /// Finds an object anywhere, or a slot to make one in.
     pub(super) fn find(&self, depot: &Depot, terms: &Terms, slot_bytes: usize) -> Found {
+        if !self.has_room() {
+            return match depot.pop_one(terms.weights) {
+                Some(object) => {
+                    add(&self.hits, 1);
+                    Found::Object(object)
+                }
+                None => self.spare_slot(slot_bytes).map_or(Found::Nothing, Found::Slot),
+            };
+        }
         if self.loaded.len.load(Relaxed) == 0 && self.hot.load(Relaxed).is_null() {
             if self.previous.len.load(Relaxed) > 0 {
                 let previous = self.previous.take();
@@ -211,12 +229,13 @@ impl Shard {
                 };
                 if let Some(full) = depot.pop_full(weigh) {
                     add(&self.idle_bytes, bytes);
+                    self.add_room(full.len);
                     if let Some(empty) = self.loaded.set(Some(full)) {
                         depot.push(empty);
                     }
                 }
             }
-            self.set_limit(terms);
+            self.settle(depot, terms);
         }
         match self.pop_weighed(terms.weights) {
             Some(object) => Found::Object(object),
@@ -235,7 +254,8 @@ impl Shard {
         if terms.retains_nothing() {
             return Put::Refused;
         }
-        self.set_limit(terms);
+        self.widen(depot, terms);
+        self.settle(depot, terms);
         let weight = terms.weights.of(slot);
         let is_nearer = || self.push_weighed(slot, terms.weights, terms.share_bytes);
         let is_small = terms.magazine > 0 && weight <= terms.share_bytes;
@@ -256,9 +276,12 @@ impl Shard {
             return Put::NeedsMagazine;
         };
         fresh.push(slot);
-        if !is_small {
+        // The hot object, this one, and what the loaded magazine has.
+        let has_room = self.previous.len.load(Relaxed) > 0
+            || 2 + self.loaded.len.load(Relaxed) <= self.room.load(Relaxed);
+        if !is_small || !has_room {
             // Alone into the depot: too heavy, or too few are retained to share.
-            if depot.reserve(1, weight, terms.depot_max, terms.depot_bytes_max) {
+            if depot.reserve(1, weight, &terms.room) {
                 depot.push(fresh);
                 return Put::Done;
             }
@@ -272,15 +295,51 @@ impl Shard {
         let Some(full) = full else { return Put::Done };
         let bytes = terms.weights.of_all(&full);
         subtract(&self.idle_bytes, bytes);
-        if !depot.reserve(full.len.into(), bytes, terms.depot_max, terms.depot_bytes_max) {
+        if !depot.reserve(full.len.into(), bytes, &terms.room) {
             return Put::TooMany(full);
         }
         depot.push(full);
         Put::Done
     }
 
+    /// Lets the first object in; the depot has promised so.
+    pub(super) fn join(&self) {
+        self.add_room(1);
+    }
+
+    #[inline(always)]
+    fn has_room(&self) -> bool {
+        self.room.load(Relaxed) > 0
+    }
+
+    fn add_room(&self, objects: u32) {
+        self.room.store(self.room.load(Relaxed) + objects, Relaxed);
+    }
+
+    /// Asks the depot for what is missing of the thread's share.
+    fn widen(&self, depot: &Depot, terms: &Terms) {
+        let missing = terms.share.saturating_sub(self.room.load(Relaxed));
+        let may = missing > 0 && self.has_room();
+        if may && depot.promise(missing.into(), terms.room.promised) {
+            self.add_room(missing);
+        }
+    }
+
+    /// Gives the depot back what is more than the thread's share, and free.
+    fn settle(&self, depot: &Depot, terms: &Terms) {
+        let room = self.room.load(Relaxed);
+        let in_magazines = self.loaded.len.load(Relaxed) + self.previous.len.load(Relaxed);
+        let kept = room.min(terms.share.max(1 + in_magazines));
+        self.room.store(kept, Relaxed);
+        depot.release(u64::from(room - kept));
+        self.set_limit(terms);
+    }
+
     fn set_limit(&self, terms: &Terms) {
-        let magazine = if self.loaded.is_none() { 0 } else { terms.magazine };
+        // The hot object has its place, and so have the previous ones.
+        let taken = 1 + self.previous.len.load(Relaxed);
+        let room = self.room.load(Relaxed).saturating_sub(taken);
+        let magazine = if self.loaded.is_none() { 0 } else { terms.magazine.min(room) };
         self.limit.store(magazine, Relaxed);
     }
 
@@ -333,15 +392,25 @@ impl Shard {
         too_many
     }
 
-    /// Takes everything out.
+    /// Takes everything out, but for the room for one.
     pub(super) fn loot(&self) -> Loot {
-        self.limit.store(0, Relaxed);
         self.idle_bytes.store(0, Relaxed);
         Loot {
             hot: NonNull::new(self.hot.swap(ptr::null_mut(), Relaxed)),
-            magazines: [self.loaded.take(), self.previous.take()],
             slots: self.stock(Lot::EMPTY),
+            ..self.spill(Weights::NONE)
         }
+    }
+
+    /// Takes the magazines out, and the room that they had.
+    pub(super) fn spill(&self, weights: Weights) -> Loot {
+        self.limit.store(0, Relaxed);
+        let room = self.room.load(Relaxed);
+        self.room.store(room.min(1), Relaxed);
+        let magazines = [self.loaded.take(), self.previous.take()];
+        let bytes = magazines.iter().flatten().map(|it| weights.of_all(it)).sum();
+        subtract(&self.idle_bytes, bytes);
+        Loot { hot: None, magazines, slots: Lot::EMPTY, room: u64::from(room - room.min(1)) }
     }
 }
 
@@ -360,6 +429,11 @@ impl Shard {
     /// Counts an acquisition that no object was ready for; likewise.
     pub(super) fn count_miss(&self) {
         add(&self.misses, 1);
+    }
+
+    /// Objects that may be ready here.
+    pub(super) fn room(&self) -> u32 {
+        self.room.load(Relaxed)
     }
 
     pub(super) fn misses(&self) -> u64 {

@@ -22,10 +22,9 @@ use super::depot::{Depot, Magazine};
 use super::hands::{EmptySlot, Surplus};
 use super::pages::{Discards, Lot, Pages};
 use super::shard::{Found, Loot, Put, Shard};
-use super::terms::{Terms, UNLIMITED, Weights, share_bytes};
+use super::shards::Shards;
+use super::terms::{Room, Terms, UNLIMITED, Weights, may_share, share_bytes};
 
-/// Threads with a shard of their own; further ones share one.
-pub(super) const SHARDS: usize = 1024;
 const PAGE_BYTES: usize = 64 << 10;
 
 /// How much a pool keeps ready.
@@ -35,50 +34,11 @@ pub(super) struct Limits {
     pub(super) retained_bytes_max: u64,
 }
 
-/// Where a pool's shards are.
-#[derive(Clone, Copy)]
-pub(super) struct Shards {
-    first: NonNull<Shard>,
-    len: usize,
-}
-
-// SAFETY: a place; what is there has its own rules.
-unsafe impl Send for Shards {}
-// SAFETY: as above.
-unsafe impl Sync for Shards {}
-
-impl Shards {
-    pub(super) const fn new(shards: &'static [Shard]) -> Self {
-        // SAFETY: a reference is not null.
-        let first = unsafe { NonNull::new_unchecked(shards.as_ptr().cast_mut()) };
-        Self { first, len: shards.len() }
-    }
-
-    /// # Safety
-    ///
-    /// - `first` is the address of so many shards, which live as long as this and
-    ///   its copies are used.
-    pub(super) const unsafe fn from_raw(first: NonNull<Shard>, len: usize) -> Self {
-        Self { first, len }
-    }
-
-    pub(super) fn as_slice(&self) -> &[Shard] {
-        // SAFETY: so many shards are there as long as this is used (`from_raw`).
-        unsafe { core::slice::from_raw_parts(self.first.as_ptr(), self.len) }
-    }
-
-    /// The calling thread's own; `None` where it has none.
-    #[inline(always)]
-    fn own(&self) -> Option<&Shard> {
-        self.as_slice().get(local().number() as usize)
-    }
-}
-
 /// The untyped part of a pool.
 pub(crate) struct Store {
     shards: Shards,
     /// For threads without a shard of their own, and for a moment for those whose
-    /// shard somebody empties.
+    /// shard somebody empties. It has no room: it keeps empty slots, and no objects.
     shared: Shard,
     shared_lock: Mutex<()>,
     depot: Depot,
@@ -86,8 +46,10 @@ pub(crate) struct Store {
     weights: Weights,
     tag: Tag,
     limits: OnceLock<Limits>,
-    /// Shards in use.
+    /// Shards with room for objects.
     threads: AtomicU32,
+    /// So many there were when room was last taken from those with too much.
+    threads_levelled: AtomicU32,
     /// What follows from the limits and the threads.
     share_bytes: AtomicU64,
     high_water: AtomicU64,
@@ -119,6 +81,7 @@ impl Store {
             tag,
             limits: OnceLock::new(),
             threads: AtomicU32::new(0),
+            threads_levelled: AtomicU32::new(0),
             share_bytes: AtomicU64::new(UNLIMITED),
             high_water: AtomicU64::new(0),
         }
@@ -167,26 +130,37 @@ impl Store {
     }
 
     /// As `with_shard`, for the slow paths: gives the thread a number if it has none,
-    /// and counts a shard that is used for the first time.
+    /// and its shard room, if there is any.
     fn with_joined_shard<R>(&self, body: impl FnOnce(&Shard, &Terms) -> R) -> R {
         if self.shards.own().is_none() {
             local().register();
         }
-        let limits = self.limits();
-        let nothing = limits.retained_max == 0 || limits.retained_bytes_max == 0;
-        if !nothing
-            && self.shards.own().is_some_and(|shard| shard.turn.open(!self.weights.are_kept()))
-        {
-            let threads = self.threads.fetch_add(1, Relaxed) + 1;
-            let bytes = share_bytes(limits.retained_bytes_max, threads.into());
-            self.share_bytes.store(bytes, Relaxed);
+        self.with_shard(|shard| {
+            self.join(shard);
+            let Limits { retained_max, retained_bytes_max } = self.limits();
+            let threads = self.threads.load(Relaxed).into();
+            let idle = if self.weights.are_kept() { self.sum(Shard::idle_bytes) } else { 0 };
+            let terms = Terms::new(self.weights, retained_max, retained_bytes_max, threads, idle);
+            body(shard, &terms)
+        })
+    }
+
+    /// Opens the calling thread's shard, once there is room for one object in it. With
+    /// the turn, so that nobody takes anything before all is said.
+    fn join(&self, shard: &Shard) {
+        if !shard.turn.is_fresh() || core::ptr::eq(shard, &self.shared) {
+            return;
         }
-        let threads = self.threads.load(Relaxed);
-        let idle = if self.weights.are_kept() { self.sum(Shard::idle_bytes) } else { 0 };
-        let Limits { retained_max, retained_bytes_max } = limits;
-        let terms =
-            Terms::new(self.weights, retained_max, retained_bytes_max, threads.into(), idle);
-        self.with_shard(|shard| body(shard, &terms))
+        let Limits { retained_max, retained_bytes_max } = self.limits();
+        let may = retained_bytes_max > 0
+            && may_share(retained_max, self.threads.load(Relaxed).into())
+            && self.depot.promise(1, retained_max);
+        if may {
+            shard.join();
+            shard.turn.open(!self.weights.are_kept());
+            let threads = self.threads.fetch_add(1, Relaxed) + 1;
+            self.share_bytes.store(share_bytes(retained_bytes_max, threads.into()), Relaxed);
+        }
     }
 
     /// Takes the object that is nearest, for a pool that keeps weights.
@@ -274,7 +248,7 @@ impl Store {
     /// Puts a magazine into the depot, limits or not.
     pub(super) fn keep(&self, magazine: Magazine) {
         let bytes = self.weights.of_all(&magazine);
-        self.depot.reserve(magazine.len.into(), bytes, UNLIMITED, UNLIMITED);
+        self.depot.reserve(magazine.len.into(), bytes, &Room::UNLIMITED);
         self.depot.push(magazine);
     }
 
@@ -286,11 +260,12 @@ impl Store {
     ///   weight is written where weights are kept.
     #[cold]
     pub(super) unsafe fn put(&self, slot: NonNull<u8>) -> Option<Surplus<'_>> {
-        let mut empty = None;
+        let (mut empty, mut share) = (None, 0);
         let outcome = loop {
-            match self
-                .with_joined_shard(|shard, terms| shard.put(slot, &self.depot, terms, &mut empty))
-            {
+            match self.with_joined_shard(|shard, terms| {
+                share = terms.share;
+                shard.put(slot, &self.depot, terms, &mut empty)
+            }) {
                 Put::NeedsMagazine => {
                     let scope = self.tag.enter();
                     empty = self.depot.make();
@@ -307,7 +282,19 @@ impl Store {
         if let Some(unused) = empty {
             self.depot.push(unused);
         }
+        self.level(share);
         outcome
+    }
+
+    /// Takes from idle threads what they have beyond their share, if the calling
+    /// thread lacks its own; once for each thread that came.
+    fn level(&self, share: u32) {
+        let threads = self.threads.load(Relaxed);
+        let lacks = self.shards.own().is_some_and(|shard| shard.room() < share);
+        if lacks && self.threads_levelled.swap(threads, Relaxed) != threads {
+            let has_more = |shard: &Shard| shard.room() > share;
+            self.take_from_threads(has_more, |shard| shard.spill(self.weights));
+        }
     }
 
     /// Counts in the thread's own shard, which nobody else counts in, whoever has
@@ -326,8 +313,19 @@ impl Store {
     /// the middle of something, or where the system has no barrier for others,
     /// nothing.
     pub(super) fn gather(&self) {
-        let shards: Vec<_> =
-            self.used_shards().filter_map(|shard| Some((shard, shard.turn.want()?))).collect();
+        self.take_from_threads(|_| true, Shard::loot);
+        let loot = {
+            let _lock = self.shared_lock.lock().unwrap_or_else(PoisonError::into_inner);
+            self.shared.loot()
+        };
+        self.store_loot(loot);
+        let own = self.with_shard(Shard::loot);
+        self.store_loot(own);
+    }
+
+    fn take_from_threads(&self, which: impl Fn(&Shard) -> bool, take: impl Fn(&Shard) -> Loot) {
+        let chosen = self.used_shards().filter(|shard| which(shard));
+        let shards: Vec<_> = chosen.filter_map(|it| Some((it, it.turn.want()?))).collect();
         if barrier::heavy() {
             for (shard, wish) in shards {
                 let is_ours = (0..1000).any(|_| {
@@ -336,20 +334,11 @@ impl Store {
                         false
                     }
                 });
-                let loot = is_ours.then(|| shard.loot());
+                let loot = is_ours.then(|| take(shard));
                 drop(wish);
                 loot.into_iter().for_each(|loot| self.store_loot(loot));
             }
-        } else {
-            drop(shards);
         }
-        let loot = {
-            let _lock = self.shared_lock.lock().unwrap_or_else(PoisonError::into_inner);
-            self.shared.loot()
-        };
-        self.store_loot(loot);
-        let own = self.with_shard(Shard::loot);
-        self.store_loot(own);
     }
 
     /// As `gather`, all of it: nobody uses the store any more.
@@ -360,25 +349,31 @@ impl Store {
     }
 
     fn store_loot(&self, loot: Loot) {
-        let Loot { hot, magazines, slots } = loot;
+        let Loot { hot, magazines, slots, room } = loot;
         if let Some(hot) = hot {
-            let scope = self.tag.enter();
-            let Some(mut magazine) = self.depot.pop_empty().or_else(|| self.depot.make()) else {
-                handle_alloc_error(Layout::new::<Magazine>())
-            };
-            drop(scope);
+            let mut magazine = self.empty_magazine();
             magazine.push(hot);
             self.keep(magazine);
         }
         magazines.into_iter().flatten().for_each(|magazine| self.keep(magazine));
+        // Now that the depot has them, theirs is the room in the depot.
+        self.depot.release(room);
         if !slots.is_empty() {
             self.pages.give(slots);
         }
     }
 
+    /// A magazine to be filled.
+    pub(super) fn empty_magazine(&self) -> Magazine {
+        let _scope = self.tag.enter();
+        let magazine = self.depot.pop_empty().or_else(|| self.depot.make());
+        magazine.unwrap_or_else(|| handle_alloc_error(Layout::new::<Magazine>()))
+    }
+
     /// Takes a magazine of objects that are ready out of the depot.
     pub(super) fn take_surplus(&self) -> Option<Surplus<'_>> {
         let magazine = self.depot.pop_full(|magazine| self.weights.of_all(magazine))?;
+        self.depot.release(magazine.len.into());
         Some(Surplus::many(self, magazine))
     }
 
@@ -413,6 +408,12 @@ impl Store {
     /// Objects ready.
     pub(super) fn ready(&self) -> u64 {
         self.sum(Shard::ready) + self.depot.objects()
+    }
+
+    /// Whether the depot has more than the threads leave it: after objects were
+    /// gathered that threads may replace.
+    pub(super) fn is_too_full(&self) -> bool {
+        self.depot.promised() > self.limits().retained_max
     }
 
     /// Their weight; 0 without a weigher.

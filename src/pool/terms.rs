@@ -2,7 +2,7 @@
 //!
 //! Half of what may be retained is for the threads' own magazines, shared evenly
 //! among the threads that use the pool; the depot may have what the threads' shares
-//! leave.
+//! leave. A thread for which not even one object is left keeps nothing.
 
 use core::ptr::NonNull;
 
@@ -73,11 +73,31 @@ pub(super) struct Terms {
     pub(super) weights: Weights,
     /// Objects that a thread's magazine takes.
     pub(super) magazine: u32,
+    /// Objects that a thread keeps, in front of its magazines and in them.
+    pub(super) share: u32,
     /// Bytes that a thread keeps.
     pub(super) share_bytes: u64,
-    /// Objects and bytes that the depot takes.
-    pub(super) depot_max: u64,
-    pub(super) depot_bytes_max: u64,
+    pub(super) room: Room,
+}
+
+/// What there is room for.
+pub(super) struct Room {
+    /// Objects in the depot.
+    pub(super) objects: u64,
+    /// Bytes in the depot.
+    pub(super) bytes: u64,
+    /// Objects in the depot, with those that the threads may keep.
+    pub(super) promised: u64,
+}
+
+impl Room {
+    pub(super) const UNLIMITED: Self =
+        Self { objects: UNLIMITED, bytes: UNLIMITED, promised: UNLIMITED };
+}
+
+/// Whether one more than so many threads may have a share.
+pub(super) fn may_share(retained_max: u64, threads: u64) -> bool {
+    threads < retained_max / 2
 }
 
 impl Terms {
@@ -89,32 +109,32 @@ impl Terms {
         threads: u64,
         idle_bytes: u64,
     ) -> Self {
-        let threads = threads.max(1);
         // A hot object and two magazines.
         let most = 1 + 2 * MAGAZINE as u64;
-        let share = (retained_max / (2 * threads)).clamp(1, most);
+        let share = (retained_max / (2 * threads.max(1))).clamp(1, most);
         let nothing = retained_max == 0 || retained_bytes_max == 0;
-        Self {
-            weights,
-            magazine: ((share - 1) / 2) as u32,
-            share_bytes: share_bytes(retained_bytes_max, threads),
-            depot_max: match (nothing, retained_max) {
+        let share_bytes = share_bytes(retained_bytes_max, threads);
+        let room = Room {
+            objects: match (nothing, retained_max) {
                 (true, _) => 0,
                 (_, UNLIMITED) => UNLIMITED,
                 _ => retained_max.saturating_sub(threads * share),
             },
-            depot_bytes_max: match retained_bytes_max {
+            bytes: match retained_bytes_max {
                 UNLIMITED => UNLIMITED,
-                _ => retained_bytes_max.saturating_sub(idle_bytes),
+                // What the threads may keep is theirs, though they do not have it now.
+                _ => retained_bytes_max.saturating_sub(idle_bytes.max(threads * share_bytes)),
             },
-        }
-        .or_nothing(nothing)
+            promised: retained_max,
+        };
+        let magazine = ((share - 1) / 2) as u32;
+        Self { weights, magazine, share: share as u32, share_bytes, room }.or_nothing(nothing)
     }
 
     fn or_nothing(mut self, nothing: bool) -> Self {
         if nothing {
             self.share_bytes = 0;
-            self.depot_bytes_max = 0;
+            self.room.bytes = 0;
             self.magazine = u32::MAX;
         }
         self

@@ -71,6 +71,13 @@ impl Turn {
         self.busy.store(0, Ordering::Release);
     }
 
+    /// Whether the part was never opened; asked by the owner.
+    #[cfg_attr(loom, allow(dead_code))]
+    pub(crate) fn is_fresh(&self) -> bool {
+        // Relaxed: only the owner opens it.
+        self.state.load(Ordering::Relaxed) == FRESH
+    }
+
     /// Opens a fresh part to its owner, who calls this; true the first time.
     pub(crate) fn open(&self, fast: bool) -> bool {
         // Relaxed: the part's content goes with the thread number. A taker leaves a

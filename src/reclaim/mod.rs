@@ -15,7 +15,8 @@ use crate::ledger::name::TagError;
 use crate::scope::Tag;
 use crate::snapshot;
 
-pub(crate) use registry::OWN;
+#[allow(unused_imports, reason = "pools and caches use it")]
+pub(crate) use registry::{OWN, forget_gone};
 pub use registry::{reclaimers, register, register_static, shrink_idle};
 pub use statistics::{
     CacheStatistics, PoolKind, PoolStatistics, ReclaimerStatistics, WAIT_BUCKETS, WaitStatistics,

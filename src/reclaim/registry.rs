@@ -38,14 +38,24 @@ pub fn register_static(reclaimer: &'static dyn Reclaimer) {
     add(Entry::Static(reclaimer));
 }
 
-fn add(entry: Entry) {
-    let _scope = OWN.enter();
-    let mut entries = ENTRIES.lock().unwrap_or_else(PoisonError::into_inner);
+/// Forgets those that are gone, whose memory goes with the last that knew of it. For
+/// the drop of one.
+pub(crate) fn forget_gone() {
+    retain_there(&mut ENTRIES.lock().unwrap_or_else(PoisonError::into_inner));
+}
+
+fn retain_there(entries: &mut Vec<Entry>) {
     // Only the memory of a value that is gone already is freed here.
     entries.retain(|entry| match entry {
         Entry::Weak(weak) => weak.strong_count() > 0,
         Entry::Static(_) => true,
     });
+}
+
+fn add(entry: Entry) {
+    let _scope = OWN.enter();
+    let mut entries = ENTRIES.lock().unwrap_or_else(PoisonError::into_inner);
+    retain_there(&mut entries);
     let listed = |it: &Entry| match (it, &entry) {
         (Entry::Static(one), Entry::Static(other)) => core::ptr::addr_eq(*one, *other),
         _ => false,
@@ -71,6 +81,9 @@ pub fn reclaimers() -> Vec<Arc<dyn Reclaimer>> {
 }
 
 /// Has every pool and cache give back what is idle; returns the bytes freed.
+///
+/// They go to the allocator, which keeps their pages for a while (a pool's own pages
+/// excepted); [`purge`](crate::purge) has it return them to the system.
 ///
 /// # Cost
 ///

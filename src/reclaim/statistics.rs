@@ -25,8 +25,6 @@ pub enum PoolKind {
     Local,
     /// `BoundedPool`: a hard limit on live objects.
     Bounded,
-    /// `Slab`: objects by key.
-    Slab,
     /// `Resources`: things with a cleanup.
     Resources,
     /// The program's own.
@@ -48,7 +46,8 @@ pub struct PoolStatistics {
     pub kind: PoolKind,
     /// Acquisitions that an object was ready for.
     pub hits: u64,
-    /// Acquisitions that made an object, or found none.
+    /// Acquisitions that made an object, or found none; objects made beforehand are
+    /// none.
     pub misses: u64,
     /// Objects that came into the pool: made by the factory, or put in.
     pub created: u64,
@@ -68,8 +67,13 @@ pub struct PoolStatistics {
     /// The most objects that may be live; `None` if there is no limit.
     pub live_max: Option<u64>,
     /// Bytes of objects that are out, with what they own.
+    ///
+    /// What objects own is shared out evenly, unless the pool has a weigher; then it is
+    /// as good as that: one that says too much or too little moves bytes between used
+    /// and idle.
     pub used_bytes: u64,
-    /// Bytes of objects that are ready, with what they own, and of empty slots.
+    /// Bytes of objects that are ready, with what they own, and of empty slots. As good
+    /// as the weigher, too.
     pub idle_bytes: u64,
     /// Waiting for an object; all 0 for a pool that nobody waits for.
     pub waits: WaitStatistics,

@@ -256,3 +256,45 @@ fn an_object_is_alive_until_its_destructor_is_done() {
     assert_eq!(refused.load(SeqCst), 2);
     assert_eq!(check(pool).dropped, 2);
 }
+
+/// What is out has what the idle objects, whose weights are known, do not have.
+#[test]
+fn used_bytes_are_those_of_the_objects_in_use() {
+    let pool = BoundedPool::builder("bounded/used", 2, Vec::<u8>::new)
+        .weigher(Vec::capacity)
+        .build()
+        .unwrap();
+    assert_eq!(pool.tag().name(), "pool/bounded/used");
+    let [mut large, mut small] = [pool.acquire().unwrap(), pool.acquire().unwrap()];
+    pool.tag().run(|| (large.reserve_exact(1 << 20), small.reserve_exact(1 << 10)));
+    drop(large);
+    let it = pool.statistics();
+    assert!((1 << 20..(1 << 20) + 200).contains(&it.idle_bytes), "{it:?}");
+    assert!((1 << 10..4 << 10).contains(&it.used_bytes), "{it:?}");
+    drop(small);
+    assert_eq!(pool.statistics().used_bytes, 0);
+    assert!(pool.shrink_idle() >= 1 << 20);
+    assert_eq!((pool.statistics().retained, pool.name()), (0, "bounded/used"));
+}
+
+#[test]
+fn nobody_is_told_to_wait_who_did_not() {
+    let text = |max_live| {
+        let pool = BoundedPool::new("bounded/texts", max_live, || 1).unwrap();
+        let _all: Vec<_> = (0..max_live).map(|_| pool.acquire().unwrap()).collect();
+        pool.try_acquire().unwrap_err().to_string()
+    };
+    let (none, two) = (text(0), text(2));
+    assert!(none.contains("resize") && !none.contains("wait"), "{none}");
+    assert!(two.contains("all 2") && two.contains("in use:"), "{two}");
+    assert!(!two.contains("0ns") && !two.contains("wait longer"), "{two}");
+}
+
+#[test]
+fn a_pool_that_is_gone_leaves_nothing_on_its_tag() {
+    let pool = BoundedPool::new("bounded/gone", 2, || vec![0_u8; 100]).unwrap();
+    let tag = pool.tag().clone();
+    drop(pool.acquire().unwrap());
+    drop(pool);
+    assert_eq!(tag.read().unwrap().own.live_bytes(), 0);
+}

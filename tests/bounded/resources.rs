@@ -102,6 +102,28 @@ fn a_register_cleans_up_when_it_goes() {
     assert_eq!(cleaned.load(SeqCst), 3);
 }
 
+#[test]
+fn what_resources_do_together_is_counted() {
+    let resources = Resources::new("resources/counted").unwrap();
+    for id in ["one", "two"] {
+        resources.register(id, vec![0_u8; 1000], drop).unwrap();
+    }
+    let all_idle = resources.statistics();
+    assert!(all_idle.used_bytes == 0 && all_idle.idle_bytes > 0, "{all_idle:?}");
+    {
+        let _one = resources.acquire::<Vec<u8>>("one").unwrap();
+        let _two = resources.acquire::<Vec<u8>>("two").unwrap();
+        assert!(resources.acquire_timeout::<Vec<u8>>("one", SHORT).is_err());
+    }
+    drop(resources.acquire::<Vec<u8>>("one").unwrap());
+    let it = resources.statistics();
+    assert_eq!((it.hits, it.misses, it.high_water, it.in_use), (3, 1, 2, 0), "{it:?}");
+    let _one = resources.acquire::<Vec<u8>>("one").unwrap();
+    let it = resources.statistics();
+    assert_eq!((it.high_water, it.in_use, it.retained), (2, 1, 1), "{it:?}");
+    assert!(it.used_bytes > 0 && it.idle_bytes.abs_diff(it.used_bytes) <= 1, "{it:?}");
+}
+
 /// Eight threads acquire, unregister and register again.
 #[test]
 fn every_registered_resource_is_cleaned_up_once() {

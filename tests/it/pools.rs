@@ -54,6 +54,96 @@ fn any_number_is_live_and_few_are_retained() {
     }
 }
 
+/// Whoever keeps them: threads that come and go, or stay, with few objects or many.
+#[test]
+fn the_limit_holds_for_all_threads_together() {
+    for (max, threads, each) in [
+        (0, 8, 3),
+        (1, 8, 1),
+        (2, 8, 2),
+        (10, 200, 1),
+        (10, 50, 20),
+        (100, 50, 150),
+        (1000, 50, 150),
+    ] {
+        let pool = Pool::builder("it/threads", || 0_u64).retained_max(max).build().unwrap();
+        // Judged at the end: a panic here would leave the threads waiting.
+        let mut seen = Vec::new();
+        let (step, go) = (Barrier::new(threads + 1), Barrier::new(threads + 1));
+        std::thread::scope(|scope| {
+            for number in 0..threads {
+                let (pool, step, go) = (&pool, &step, &go);
+                scope.spawn(move || {
+                    // One after the other, so that early ones have all there is.
+                    for turn in 0..threads {
+                        if turn == number {
+                            drop(pool.acquire_many(each));
+                        }
+                        step.wait();
+                        go.wait();
+                    }
+                    for _ in 0..2 {
+                        drop(pool.acquire_many(each));
+                        step.wait();
+                        go.wait();
+                    }
+                });
+            }
+            for turn in 0..threads + 2 {
+                step.wait();
+                seen.push((turn, pool.statistics()));
+                if turn % 7 == 6 {
+                    pool.shrink(8 * (max / 2) as u64);
+                }
+                if turn == threads {
+                    pool.shrink_idle();
+                }
+                seen.push((turn, pool.statistics()));
+                go.wait();
+            }
+        });
+        seen.push((threads, pool.statistics()));
+        for (turn, it) in &seen {
+            check(it);
+            assert!(it.in_use == 0 && it.retained <= max as u64, "{turn} {threads}: {it:?}");
+        }
+        // At least the common half.
+        let least = (max.min(each) / 2) as u64;
+        let back = seen.iter().step_by(2).all(|(_, it)| it.retained >= least);
+        assert!(back, "{max} {threads}: {seen:?}");
+    }
+}
+
+/// One that comes when the others have all there is gets a share of it all the same.
+#[test]
+fn a_late_thread_finds_what_idle_ones_keep() {
+    if !cfg!(target_os = "linux") {
+        return;
+    }
+    let pool = Pool::builder("it/late", || 0_u64).retained_max(1000).build().unwrap();
+    let done = Barrier::new(31);
+    std::thread::scope(|scope| {
+        for _ in 0..30 {
+            let (kept, keeps) = std::sync::mpsc::channel();
+            let (pool, done) = (&pool, &done);
+            scope.spawn(move || {
+                drop(pool.acquire_many(300));
+                kept.send(()).unwrap();
+                done.wait();
+            });
+            keeps.recv().unwrap();
+        }
+        drop(pool.acquire_many(30));
+        let before = pool.statistics();
+        for _ in 0..100 {
+            drop(pool.acquire_many(10));
+        }
+        let it = pool.statistics();
+        assert_eq!((it.misses, it.dropped), (before.misses, before.dropped), "{it:?}");
+        done.wait();
+    });
+}
+
 #[test]
 fn the_most_objects_out_are_seen_across_threads() {
     let pool = Pool::builder("it/high_water", || [0_u8; 100]).build().unwrap();
@@ -98,6 +188,25 @@ fn retention_is_bounded_in_bytes() {
     assert_eq!(it.used_bytes, 0, "{it:?}");
 }
 
+/// Heavy objects, which no thread keeps, leave room for what threads do.
+#[test]
+fn heavy_and_light_objects_together_stay_below_the_limit() {
+    let pool = Pool::builder("it/heavy", Vec::<u8>::new)
+        .retained_bytes_max(1000, Vec::capacity)
+        .build()
+        .unwrap();
+    let grown = |bytes: usize| {
+        let mut object = pool.acquire_or(Vec::new);
+        object.reserve_exact(bytes);
+        object
+    };
+    let objects = [300, 300, 300, 100, 100, 40].map(grown);
+    drop(objects);
+    let kept: Vec<_> = std::iter::from_fn(|| pool.get()).map(|it| it.capacity()).collect();
+    assert!((800..=1000).contains(&kept.iter().sum::<usize>()), "{kept:?}");
+    check(&pool.statistics());
+}
+
 #[test]
 fn factories_may_fail() {
     let ready = Arc::new(AtomicBool::new(false));
@@ -134,10 +243,45 @@ fn a_pool_is_filled_beforehand() {
     let it = pool.statistics();
     check(&it);
     assert_eq!((it.created, it.retained), (25, 25));
+    // Nobody acquired anything.
+    assert_eq!((it.misses, it.hits, it.high_water), (0, 0, 0), "{it:?}");
     // Any thread gets what was made beforehand.
     std::thread::scope(|scope| scope.spawn(|| drop(pool.acquire_many(25).unwrap())).join())
         .unwrap();
     assert_eq!(made.load(Ordering::Relaxed), 25);
+}
+
+#[test]
+fn a_pool_is_filled_as_far_as_it_retains() {
+    let build = |max, of| {
+        Pool::builder("it/full", || vec![0_u8; 10]).retained_max(max).prefill_fraction(of).build()
+    };
+    for max in [0, 1, 3, 10, 64, 1000] {
+        let pool = build(max, 1.0).unwrap();
+        let it = pool.statistics();
+        let max = max as u64;
+        assert_eq!((it.created, it.retained, it.dropped, it.misses), (max, max, 0, 0), "{it:?}");
+        drop(pool.acquire_many(max as usize).unwrap());
+        let it = pool.statistics();
+        check(&it);
+        assert!((max * 3 / 4..=max).contains(&it.retained), "{it:?}");
+        assert_eq!((it.created, it.misses, it.hits), (max, 0, max), "{it:?}");
+    }
+    let more = Pool::builder("it/full", || 0).retained_max(10).prefill(50).build().unwrap();
+    assert_eq!(more.statistics().created, 10);
+    let heavy = Pool::builder("it/full", || vec![0_u8; 100])
+        .retained_bytes_max(1000, Vec::capacity)
+        .prefill(50)
+        .build()
+        .unwrap();
+    assert_eq!(heavy.statistics().retained, 10);
+    for fraction in [-0.1, 1.1, f64::NAN, f64::INFINITY] {
+        let error = build(10, fraction).unwrap_err();
+        assert!(matches!(error, PoolError::Prefill { .. }), "{error}");
+        assert!(error.to_string().contains(&fraction.to_string()), "{error}");
+    }
+    let unlimited = Pool::builder("it/full", || 0).retained_unlimited().prefill_fraction(0.5);
+    assert!(matches!(unlimited.build(), Err(PoolError::Prefill { .. })));
 }
 
 /// Row S11: put and get by value.
@@ -256,6 +400,28 @@ fn a_local_pool_takes_what_cannot_leave_its_thread() {
 
 /// A panic that nobody is told of: what a hook allocates to tell of one, for instance
 /// its symbols, would belong to the pool.
+#[test]
+fn a_pool_that_is_gone_leaves_nothing_on_its_tag() {
+    let pool = Pool::builder("it/gone", || vec![0_u8; 100]).build().unwrap();
+    let local = LocalPool::new("it/gone_local", || vec![0_u8; 100]).unwrap();
+    assert_eq!((local.name(), local.tag().name()), ("it/gone_local", "pool/it/gone_local"));
+    drop((pool.acquire(), local.acquire()));
+    assert!(local.shrink_idle() >= 100);
+    let tags = [pool.tag().clone(), local.tag().clone()];
+    drop((pool, local));
+    for tag in tags {
+        assert_eq!(tag.read().unwrap().own.live_bytes(), 0, "{}", tag.name());
+    }
+}
+
+/// The table of tags may be full, and that is not the name's fault.
+#[test]
+fn names_are_blamed_only_where_they_are_to_blame() {
+    let [full, bad] = [heapledger::TagError::TableFull, heapledger::TagError::Empty];
+    assert!(!PoolError::Name(full).to_string().contains("name cannot"));
+    assert!(PoolError::Name(bad).to_string().contains("name needs"));
+}
+
 fn silent_panic(message: &'static str) -> ! {
     std::panic::resume_unwind(Box::new(message))
 }

@@ -91,13 +91,15 @@ fn a_thousand_threads_by_four_make_what_four_need() {
     for _ in 0..250 {
         let all_out = Barrier::new(4);
         std::thread::scope(|scope| {
-            for _ in 0..4 {
+            let wave = [(); 4].map(|()| {
                 scope.spawn(|| {
                     let guards = pool.acquire_many(32).unwrap();
                     all_out.wait();
                     drop(guards);
-                });
-            }
+                })
+            });
+            // Joined, so that the threads have ended, and the next four inherit.
+            wave.into_iter().for_each(|thread| thread.join().unwrap());
         });
     }
     let it = pool.statistics();

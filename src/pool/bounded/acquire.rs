@@ -15,7 +15,8 @@ use crate::pool::gate::{Claim, Refusal, Wait};
 /// The future of [`BoundedPool::acquire_async`].
 ///
 /// It needs no runtime. Dropped at any time it leaves the queue, and what it was
-/// given already goes to the next one.
+/// given already goes to the next one. Polled again after it was ready, it acquires
+/// another object.
 #[must_use = "a future does nothing until it is polled"]
 pub struct Acquire<'p, T>(Turn<'p, T>);
 

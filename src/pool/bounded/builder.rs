@@ -85,7 +85,8 @@ impl<T: Send + 'static> BoundedPoolBuilder<T> {
     /// Says how many bytes an object owns beside itself; it runs when one comes back.
     ///
     /// Without it the ledger's bytes under the pool's tag are spread evenly over the
-    /// objects, and what they take under other tags is not seen.
+    /// objects, and what they take under other tags is not seen. With it, used bytes are
+    /// what the tag owns beyond the idle objects' weights, so those should be exact.
     pub fn weigher(mut self, weigher: impl Fn(&T) -> usize + Send + Sync + 'static) -> Self {
         self.recipe.weigher = Some(Box::new(weigher));
         self

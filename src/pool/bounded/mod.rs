@@ -22,6 +22,7 @@ use super::PoolError;
 use super::each::each;
 use super::gate::{Claim, Held};
 use crate::reclaim::{PoolStatistics, Reclaimer, ReclaimerStatistics};
+use crate::scope::Tag;
 use crate::sync::park::block_on;
 
 pub use acquire::Acquire;
@@ -33,8 +34,9 @@ pub use lease::Lease;
 /// For what is dear or scarce: connections, executors, index searchers. There are
 /// never more than `max_live` objects, idle, in use or being made, destructors that
 /// still run included. They are made when they are needed, and used again by the
-/// thread that used them last, so that those that are not needed can expire. Who finds all in use waits,
-/// thread or task, and gets an object in the order of arrival; nobody overtakes.
+/// thread that used them last, so that those that are not needed can expire. Who finds
+/// all in use waits, thread or task, and gets an object in the order of arrival; nobody
+/// overtakes.
 ///
 /// The pool is a tag, `pool/<name>`: what its factory and its reset allocate is on
 /// it. It is in [`pools()`](crate::pools) and gives idle objects back to
@@ -94,6 +96,9 @@ impl<T: Send + 'static> BoundedPool<T> {
 
     /// Begins to set up a pool of at most `max_live` objects, made by `factory`.
     ///
+    /// A second pool of a name is a pool of its own, with the same tag: the bytes that
+    /// are read off the tag are then those of both.
+    ///
     /// With a limit of 0 everybody waits until it is [raised](Self::resize).
     pub fn builder(
         name: &str,
@@ -124,6 +129,18 @@ impl<T: Send + 'static> BoundedPool<T> {
         BoundedPoolBuilder::new(name, max_live, factory)
     }
 
+    /// The name, without `pool/`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.shared.name
+    }
+
+    /// The tag that owns the pool's memory.
+    #[must_use]
+    pub fn tag(&self) -> &Tag {
+        &self.shared.tag
+    }
+
     /// What the pool keeps, and how it was used.
     ///
     /// # Concurrency
@@ -138,9 +155,19 @@ impl<T: Send + 'static> BoundedPool<T> {
     }
 
     /// Discards idle objects, the longest idle first, until at most `target_bytes`
-    /// of them are left; returns the bytes freed.
+    /// of them are left; returns the bytes freed, to the allocator
+    /// ([`purge`](crate::purge) has it return them to the system).
+    ///
+    /// # Panics
+    ///
+    /// If the destructor of a discarded object does, after all of them.
     pub fn shrink(&self, target_bytes: u64) -> u64 {
         self.shared.shrink(target_bytes)
+    }
+
+    /// Discards all idle objects; returns the bytes freed. As `shrink(0)`.
+    pub fn shrink_idle(&self) -> u64 {
+        self.shrink(0)
     }
 }
 

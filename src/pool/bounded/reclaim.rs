@@ -50,9 +50,15 @@ impl<T: Send> Reclaimer for Shared<T> {
         it.retained_max = Some(standing.max_live as u64);
         it.live_max = Some(standing.max_live as u64);
         it.idle_bytes = self.idle_bytes(&standing);
-        it.used_bytes = self.unweighed_bytes(&standing) * it.in_use;
+        it.used_bytes = self.used_bytes(it.in_use, it.idle_bytes);
         it.waits = self.waits.statistics(standing.waiting);
         ReclaimerStatistics::Pool(it)
+    }
+}
+
+impl<T> Drop for Shared<T> {
+    fn drop(&mut self) {
+        reclaim::forget_gone();
     }
 }
 
@@ -60,6 +66,15 @@ impl<T> Shared<T> {
     fn idle_bytes(&self, standing: &Standing) -> u64 {
         let each_bytes = self.unweighed_bytes(standing);
         self.gate.sum_idle(|object| self.bytes(object, each_bytes))
+    }
+
+    /// What the tag owns beyond what is idle; no less than the objects themselves.
+    fn used_bytes(&self, in_use: u64, idle_bytes: u64) -> u64 {
+        if in_use == 0 {
+            return 0;
+        }
+        let tag_bytes = reclaim::live_bytes(&self.tag).unwrap_or(0);
+        tag_bytes.saturating_sub(idle_bytes).max(in_use * size_of::<Object<T>>() as u64)
     }
 
     fn bytes(&self, object: &Object<T>, unweighed_bytes: u64) -> u64 {

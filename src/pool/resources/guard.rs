@@ -29,6 +29,8 @@ impl<T: Send + 'static> Drop for ResourceGuard<T> {
     fn drop(&mut self) {
         // SAFETY: taken once, here.
         let resource = unsafe { ManuallyDrop::take(&mut self.resource) };
+        // Before: the next user counts itself.
+        self.home.in_use.end();
         Held::new(self.home.slot.gate(), resource).put_back();
     }
 }

@@ -30,6 +30,26 @@ pub(super) struct OneResource<T: Send + 'static> {
     pub(super) slot: Slot<Owned<T>>,
     acquisitions: AtomicU64,
     waits: WaitTimes,
+    pub(super) in_use: Arc<InUse>,
+}
+
+/// How many resources of a register are in use, and were at one time.
+#[derive(Default)]
+pub(super) struct InUse {
+    now: AtomicU64,
+    peak: AtomicU64,
+}
+
+impl InUse {
+    fn begin(&self) {
+        // Relaxed: numbers.
+        let now = self.now.fetch_add(1, Relaxed) + 1;
+        self.peak.fetch_max(now, Relaxed);
+    }
+
+    pub(super) fn end(&self) {
+        self.now.fetch_sub(1, Relaxed);
+    }
 }
 
 /// A resource of any type, as the register keeps it.
@@ -83,8 +103,8 @@ struct Shared {
     /// Counts in every cleanup, hence shared with them.
     ended: Arc<AtomicU64>,
     acquisitions: AtomicU64,
-    /// The most in use that a reading has seen.
-    in_use_peak: AtomicU64,
+    /// Ended by every guard, hence shared with them.
+    in_use: Arc<InUse>,
     waits: WaitTimes,
 }
 
@@ -130,7 +150,7 @@ impl Resources {
                 registered: AtomicU64::new(0),
                 ended: Arc::default(),
                 acquisitions: AtomicU64::new(0),
-                in_use_peak: AtomicU64::new(0),
+                in_use: Arc::default(),
                 waits: WaitTimes::default(),
             })
         });
@@ -164,6 +184,7 @@ impl Resources {
             slot: Slot::new(resource),
             acquisitions: AtomicU64::new(0),
             waits: WaitTimes::default(),
+            in_use: Arc::clone(&shared.in_use),
         });
         let mut by_id = shared.by_id.lock();
         if by_id.contains_key(id) {
@@ -234,7 +255,8 @@ impl Resources {
     }
 
     /// The statistics of all resources together: `retained` are those that nobody
-    /// uses, `created` and `dropped` those registered and cleaned up.
+    /// uses, `created` and `dropped` those registered and cleaned up, `misses` the
+    /// acquisitions that ran out of time. The tag's bytes are shared out evenly.
     #[must_use]
     pub fn statistics(&self) -> PoolStatistics {
         self.shared.together()
@@ -262,6 +284,7 @@ impl Resources {
         let resource = outcome?;
         found.acquisitions.fetch_add(1, Relaxed);
         self.shared.acquisitions.fetch_add(1, Relaxed);
+        self.shared.in_use.begin();
         Ok(ResourceGuard::new(resource, found))
     }
 
@@ -339,15 +362,24 @@ impl Shared {
         let all = self.all_statistics();
         let mut it = PoolStatistics::new(&self.name, self.tag.id(), PoolKind::Resources);
         it.hits = self.acquisitions.load(Relaxed);
+        let waiting = all.iter().map(|one| one.waits.waiting).sum::<u64>();
+        it.waits = self.waits.statistics(waiting as usize);
+        it.misses = it.waits.timeouts;
         it.created = self.registered.load(Relaxed);
         it.dropped = self.ended.load(Relaxed);
         it.retained = all.iter().filter(|one| !one.in_use).count() as u64;
         it.in_use = it.created.saturating_sub(it.dropped + it.retained);
-        it.high_water = self.in_use_peak.fetch_max(it.in_use, Relaxed).max(it.in_use);
-        it.used_bytes = reclaim::live_bytes(&self.tag).unwrap_or(0);
-        let waiting = all.iter().map(|one| one.waits.waiting).sum::<u64>();
-        it.waits = self.waits.statistics(waiting as usize);
+        it.high_water = self.in_use.peak.load(Relaxed).max(it.in_use);
+        let bytes = reclaim::live_bytes(&self.tag).unwrap_or(0);
+        it.used_bytes = bytes / (it.in_use + it.retained).max(1) * it.in_use;
+        it.idle_bytes = bytes - it.used_bytes;
         it
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        reclaim::forget_gone();
     }
 }
 
