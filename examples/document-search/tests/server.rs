@@ -78,12 +78,13 @@ impl Server {
         serde_json::from_str(&body).expect("JSON")
     }
 
-    /// Live bytes of a tag, and all bytes that were allocated under it.
+    /// Live bytes of a tag and those below it, and all bytes that were allocated under
+    /// them.
     fn tag(&self, name: &str) -> (u64, u64) {
         let memory = self.json("/memory.json");
         let tags = memory["tags"].as_array().expect("tags");
         let tag = tags.iter().find(|tag| tag["name"] == name).expect(name);
-        let number = |what: &str| tag["own"][what].as_u64().expect("a number");
+        let number = |what: &str| tag["with_children"][what].as_u64().expect("a number");
         let allocated = number("allocated_bytes");
         (allocated - number("freed_bytes"), allocated)
     }
@@ -157,6 +158,21 @@ fn concurrent_searches_are_booked_to_their_requests() {
     let rows = memory["rows"].as_array().expect("rows");
     let sum: i64 = rows.iter().map(|row| row["bytes"].as_i64().expect("bytes")).sum();
     assert_eq!(Some(sum), memory["rss_bytes"].as_i64());
+
+    // Each request had a tag of its own; soon only the one that asks still has.
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let memory = server.json("/memory.json");
+        let tags = memory["tags"].as_array().expect("tags");
+        let names = tags.iter().filter_map(|tag| tag["name"].as_str());
+        let requests: Vec<&str> = names
+            .filter(|name| name.split('/').count() == 3 && name.starts_with("request/"))
+            .collect();
+        if requests.len() == 1 && requests[0].starts_with("request/memory/") {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{requests:?}");
+    }
 
     let (status, table) = server.get("/memory");
     assert_eq!(status, 200);

@@ -1,4 +1,4 @@
-//! The service over HTTP, with a tag for each kind of request.
+//! The service over HTTP, with a tag for each request below that of its kind.
 //!
 //! A request is worked on by a task that moves between threads, and by a thread for
 //! blocking work. `ScopeLayer` gives the task its tag, `heapledger::tokio` takes it
@@ -10,6 +10,7 @@ mod respond;
 mod search;
 
 use std::net::TcpListener;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use axum::response::Response;
 use axum::routing::get;
 use heapledger::tokio::ThreadsInScope;
 use heapledger::tower::ScopeLayer;
-use heapledger::{Tag, scope};
+use heapledger::{EphemeralTag, Tag, scope};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 
@@ -29,10 +30,6 @@ use crate::search::SearchService;
 
 /// The runtime, the connections and what axum needs for itself.
 static HTTP: Tag = Tag::new("http");
-
-static SEARCH: Tag = Tag::new("request/search");
-static MEMORY: Tag = Tag::new("request/memory");
-static OTHER: Tag = Tag::new("request/other");
 
 /// How long requests may still take when the server stops.
 const GRACE: Duration = Duration::from_secs(5);
@@ -72,18 +69,27 @@ pub fn run(
 
 /// Which address is answered by what, and under which tag.
 fn router(service: Arc<SearchService>) -> Router {
-    let tag = |request: &Request| match request.uri().path() {
-        "/search" => &SEARCH,
-        "/memory" | "/memory.json" => &MEMORY,
-        _ => &OTHER,
-    };
     Router::new()
         .route("/search", get(search::answer))
         .route("/memory", get(memory::table))
         .route("/memory.json", get(memory::json))
         .fallback(nothing_here)
-        .layer(ScopeLayer::new(tag))
+        .layer(ScopeLayer::new(tag_of_its_own))
         .with_state(service)
+}
+
+/// A tag for this request alone: its number in the table serves another one when the
+/// request is answered, and what it did is added to that of its kind.
+fn tag_of_its_own(request: &Request) -> EphemeralTag {
+    static REQUESTS: AtomicU64 = AtomicU64::new(1);
+    let kind = match request.uri().path() {
+        "/search" => "search",
+        "/memory" | "/memory.json" => "memory",
+        _ => "other",
+    };
+    // Relaxed: only the number counts.
+    let number = REQUESTS.fetch_add(1, Ordering::Relaxed);
+    Tag::ephemeral(&format!("request/{kind}/{number}")).expect("words and digits are a good name")
 }
 
 async fn nothing_here() -> Response {
