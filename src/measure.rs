@@ -22,8 +22,8 @@ const INTERVAL_BYTES: u32 = 4096;
 
 /// What a piece of work did to memory.
 ///
-/// Everything but `thread` and `rss_bytes_delta` is about the tag of the
-/// measurement and the tags below it, on all threads; work that enters scopes of
+/// Everything but `thread`, `rss_bytes_delta` and `available_bytes_delta` is about the
+/// tag of the measurement and the tags below it, on all threads; work that enters scopes of
 /// other names is not in it, and is in `thread`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -51,6 +51,9 @@ pub struct Measurement {
     pub thread: Counts,
     /// By how much the process's resident size grew, if the system tells it.
     pub rss_bytes_delta: Option<i64>,
+    /// By how much the memory that the host has available grew, if the system tells it:
+    /// below zero where it was used up, by whatever process.
+    pub available_bytes_delta: Option<i64>,
 }
 
 /// Runs a piece of work under a tag, and says what it did to memory.
@@ -192,6 +195,7 @@ pub(crate) struct Record {
     watch: Watch,
     window: Window,
     rss_bytes: Option<u64>,
+    available_bytes: Option<u64>,
     counts: Counts,
     started: Instant,
 }
@@ -199,11 +203,11 @@ pub(crate) struct Record {
 impl Record {
     pub(crate) fn start(watch: Watch) -> Result<Self, Error> {
         snapshot::backend()?;
-        let rss_bytes = os::rss_bytes();
+        let (rss_bytes, available_bytes) = (os::rss_bytes(), os::available_bytes());
         let counts = watch.read(&reading());
         let window = Window::open(watch, counts.live_bytes())
             .ok_or(Error::new(ErrorKind::TooManyMeasurements))?;
-        Ok(Self { watch, window, rss_bytes, counts, started: Instant::now() })
+        Ok(Self { watch, window, rss_bytes, available_bytes, counts, started: Instant::now() })
     }
 
     /// `thread` is what the threads that did the work allocated and freed.
@@ -212,7 +216,9 @@ impl Record {
         let after = self.watch.read(&reading());
         let counts = after.since(&self.counts);
         let peak_live_bytes = self.window.peak(after.live_bytes());
-        let rss_bytes = os::rss_bytes();
+        let grown = |before: Option<u64>, after: Option<u64>| {
+            before.zip(after).map(|(before, after)| after.wrapping_sub(before).cast_signed())
+        };
         Measurement {
             elapsed,
             live_bytes_delta: counts.live_bytes_signed(),
@@ -222,9 +228,8 @@ impl Record {
             allocated_blocks: counts.allocated_blocks,
             freed_blocks: counts.freed_blocks,
             thread,
-            rss_bytes_delta: rss_bytes
-                .zip(self.rss_bytes)
-                .map(|(after, before)| after.wrapping_sub(before).cast_signed()),
+            rss_bytes_delta: grown(self.rss_bytes, os::rss_bytes()),
+            available_bytes_delta: grown(self.available_bytes, os::available_bytes()),
         }
     }
 }

@@ -7,7 +7,7 @@ use core::ops::Range;
 use heapledger_alloc_sys::os_pages;
 
 use super::Process;
-use super::file::{File, decimal};
+use super::file::{File, Lines, decimal};
 
 /// Three system calls for the file, one for each of the two directories.
 pub(crate) fn process() -> Process {
@@ -17,6 +17,17 @@ pub(crate) fn process() -> Process {
 
 pub(crate) fn rss_bytes() -> Option<u64> {
     memory().map(|(_, rss_bytes)| rss_bytes)
+}
+
+/// Memory that the host could give out without swapping, by `/proc/meminfo`: not what
+/// a container's limit leaves.
+pub(crate) fn available_bytes() -> Option<u64> {
+    let mut lines = Lines::<128>::open(c"/proc/meminfo")?;
+    loop {
+        if let Some(kib) = lines.next()?.strip_prefix(b"MemAvailable:") {
+            return decimal(kib.trim_ascii_start())?.checked_mul(1024);
+        }
+    }
 }
 
 /// Virtual and resident size, by `/proc/self/statm`.
@@ -149,6 +160,8 @@ mod tests {
         let one = process();
         assert!(one.rss_bytes.unwrap() > 100_000);
         assert!(one.vms_bytes > one.rss_bytes);
+        // 1 MiB to 1 PiB: kibibytes were told.
+        assert!((1 << 20..1 << 50).contains(&available_bytes().unwrap()));
         let (go, wait) = std::sync::mpsc::channel::<()>();
         let started = std::sync::Arc::new(std::sync::Barrier::new(2));
         let there = started.clone();

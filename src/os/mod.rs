@@ -17,7 +17,9 @@ pub(crate) mod smaps;
 
 #[cfg(feature = "cache")]
 pub(crate) use platform::monotonic_coarse_ns;
-pub(crate) use platform::{monotonic_ns, process, resident_in, rss_bytes, uptime_ms};
+pub(crate) use platform::{
+    available_bytes, monotonic_ns, process, resident_in, rss_bytes, uptime_ms,
+};
 
 /// The kernel's numbers of this process.
 #[derive(Clone, Copy, Debug, Default)]

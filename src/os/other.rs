@@ -10,6 +10,10 @@ pub(crate) fn process() -> Process {
     Process::default()
 }
 
+pub(crate) fn available_bytes() -> Option<u64> {
+    None
+}
+
 pub(crate) fn rss_bytes() -> Option<u64> {
     None
 }

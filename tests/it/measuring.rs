@@ -19,7 +19,7 @@ fn what_is_kept_is_the_delta_to_the_byte() {
     assert_eq!(m.live_bytes_delta, 10 << 20);
     assert_eq!((m.allocated_bytes, m.allocated_blocks), (10 * MIB, 1));
     assert_eq!((m.freed_bytes, m.freed_blocks), (0, 0));
-    assert!(m.rss_bytes_delta.is_some(), "{m:?}");
+    assert!(m.rss_bytes_delta.is_some() && m.available_bytes_delta.is_some(), "{m:?}");
     assert_eq!(live("measuring/kept"), (10 * MIB, 1));
     drop(kept);
 }
