@@ -60,7 +60,7 @@ pub struct Measurement {
 ///
 /// # Cost
 ///
-/// Some 20 µs around the work. During it the calling thread looks at the peaks
+/// Some 30 µs around the work, of which the host's available memory is half. During it the calling thread looks at the peaks
 /// about every 4 KiB or 1/256 of what is live, a microsecond each, at most 32
 /// times as often as it does anyway.
 ///
