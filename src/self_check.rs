@@ -31,7 +31,8 @@ pub enum SelfCheckError {
         counts: Counts,
     },
     /// I1: a tag's live bytes and blocks do not fit together: a block has at
-    /// least one byte, and without blocks there are no bytes.
+    /// least one byte, and without blocks there are no bytes. In a forked child: or a
+    /// thread of the parent was cut off in a call (see [`self_check`]).
     BytesAndBlocksDisagree {
         /// The tag.
         tag: TagId,
@@ -132,7 +133,9 @@ impl core::error::Error for SelfCheckError {}
 /// # Concurrency
 ///
 /// Needs a moment in which no other thread allocates or frees. It notices when
-/// there was none, and tries again a few times.
+/// there was none, and tries again a few times. In a child forked while other threads
+/// allocated, the call that each of them was cut off in may stay half counted:
+/// [`SelfCheckError::BytesAndBlocksDisagree`] then tells of that.
 ///
 /// # Errors
 ///
