@@ -193,22 +193,18 @@ where
             Some(tag) => tag,
             None => reclaim::tag_below("cache", &self.name).map_err(CacheError::InvalidName)?,
         };
-        let mut rules = self.rules;
-        let mut keeper = None;
-        if self.sweep_every.is_some() {
-            let (clock, kept) = rules.clock.kept();
-            (rules.clock, keeper) = (clock, Some(kept));
-        }
-        let inner = Arc::new(Inner::new(self.name, tag, limits, rules));
-        if let Some((interval, keeper)) = self.sweep_every.zip(keeper) {
+        let keeps_time = self.sweep_every.is_some();
+        let inner = Arc::new(Inner::new(self.name, tag, limits, self.rules, keeps_time));
+        if let Some(interval) = self.sweep_every {
             let cache = Arc::downgrade(&inner);
             let sweep = move || {
                 cache.upgrade().is_some_and(|cache| {
+                    cache.keep_time();
                     cache.sweep_over();
                     true
                 })
             };
-            let sweeper = Sweeper::start(interval, keeper, sweep)?;
+            let sweeper = Sweeper::start(interval, sweep)?;
             // Nobody else has seen the cache.
             let _ = inner.sweeper.set(sweeper);
         }

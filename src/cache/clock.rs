@@ -1,7 +1,5 @@
 //! The time that entries expire by: ticks of a coarse clock, in four bytes.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::os;
@@ -20,7 +18,7 @@ pub(super) const PUSHED_OUT: Tick = 0;
 /// The deadline of what does not expire.
 pub(super) const NEVER: Tick = Tick::MAX;
 /// The last moment there is.
-const LAST: Tick = NEVER - 1;
+pub(super) const LAST: Tick = NEVER - 1;
 
 /// A clock of the program's own, for tests.
 pub(super) type ClockFn = Box<dyn Fn() -> Duration + Send + Sync>;
@@ -35,8 +33,6 @@ pub(super) struct Clock {
 enum Source {
     System,
     Injected(ClockFn),
-    /// Kept by the sweeping thread.
-    Kept(Arc<AtomicU32>),
 }
 
 impl Clock {
@@ -47,27 +43,16 @@ impl Clock {
         clock
     }
 
-    /// A clock whose time the returned one keeps: reading it is one load.
-    pub(super) fn kept(self) -> (Self, Keeper) {
-        let now = Arc::new(AtomicU32::new(self.now()));
-        let kept = Self { source: Source::Kept(Arc::clone(&now)), epoch_ns: self.epoch_ns };
-        (kept, Keeper { clock: self, now })
-    }
-
     #[inline]
     pub(super) fn now(&self) -> Tick {
-        match &self.source {
-            // Relaxed: a number; nothing is published with it.
-            Source::Kept(now) => now.load(Ordering::Relaxed),
-            _ => ticks(self.now_ns().saturating_sub(self.epoch_ns)),
-        }
+        ticks(self.now_ns().saturating_sub(self.epoch_ns))
     }
 
     #[inline]
     fn now_ns(&self) -> u64 {
         match &self.source {
             Source::Injected(now) => nanos(now()),
-            _ => os::monotonic_coarse_ns(),
+            Source::System => os::monotonic_coarse_ns(),
         }
     }
 }
@@ -88,17 +73,4 @@ fn ticks(nanos: u64) -> Tick {
 
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// Brings a kept clock forward.
-pub(super) struct Keeper {
-    clock: Clock,
-    now: Arc<AtomicU32>,
-}
-
-impl Keeper {
-    pub(super) fn tick(&self) {
-        // Relaxed: as in `Clock::now`.
-        self.now.store(self.clock.now(), Ordering::Relaxed);
-    }
 }

@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crossbeam_utils::CachePadded;
 
-use super::clock::{NEVER, Tick};
+use super::clock::{LAST, NEVER, Tick};
 
 /// A slot is 2^this slots: 268 ms.
 const SLOT_SHIFT: u32 = 3;
@@ -29,18 +29,31 @@ struct Wheel {
     weed_at: usize,
 }
 
+/// What look-ups read, and seldom anybody writes.
+struct Times {
+    /// When the next slot is over; `NEVER` if nothing can expire.
+    due: AtomicU32,
+    /// What expires later is alive, without asking for the time: the time itself,
+    /// where it is kept; elsewhere `LAST` until something is to expire, then `NEVER`.
+    horizon: AtomicU32,
+}
+
 pub(super) struct Expiry {
     wheels: [CachePadded<Mutex<Wheel>>; WHEELS],
-    /// When the next slot is over; `NEVER` if nothing can expire.
-    due: CachePadded<AtomicU32>,
+    times: CachePadded<Times>,
+    /// Somebody calls `keep`.
+    is_kept: bool,
     sweeping: AtomicBool,
 }
 
 impl Expiry {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(is_kept: bool) -> Self {
+        let horizon = if is_kept { 0 } else { LAST };
+        let times = Times { due: AtomicU32::new(NEVER), horizon: AtomicU32::new(horizon) };
         Self {
             wheels: std::array::from_fn(|_| CachePadded::default()),
-            due: CachePadded::new(AtomicU32::new(NEVER)),
+            times: CachePadded::new(times),
+            is_kept,
             sweeping: AtomicBool::new(false),
         }
     }
@@ -49,7 +62,28 @@ impl Expiry {
     #[inline]
     pub(super) fn due(&self) -> Tick {
         // Relaxed: who sees it late, sweeps late.
-        self.due.load(Ordering::Relaxed)
+        self.times.due.load(Ordering::Relaxed)
+    }
+
+    /// Up to when an entry may have expired: see `Times`.
+    #[inline]
+    pub(super) fn horizon(&self) -> Tick {
+        // Relaxed: where it is kept, who sees it late finds an entry late. Elsewhere,
+        // who has found an entry that expires sees what `expect` did before it came
+        // in, through the lock of its shard.
+        self.times.horizon.load(Ordering::Relaxed)
+    }
+
+    /// Something that expires is about to come in.
+    pub(super) fn expect(&self) {
+        if !self.is_kept && self.horizon() != NEVER {
+            self.times.horizon.store(NEVER, Ordering::Relaxed);
+        }
+    }
+
+    /// Brings the kept time forward.
+    pub(super) fn keep(&self, now: Tick) {
+        self.times.horizon.store(now, Ordering::Relaxed);
     }
 
     /// Notes a deadline. `current` tells the deadline of the entry of a hash.
@@ -68,7 +102,7 @@ impl Expiry {
         let due = end_of(slot);
         if due < self.due() {
             // Relaxed: the wheel's lock orders this against `settle`.
-            self.due.fetch_min(due, Ordering::Relaxed);
+            self.times.due.fetch_min(due, Ordering::Relaxed);
         }
     }
 
@@ -109,12 +143,12 @@ impl Expiry {
     pub(super) fn settle(&self) {
         // Relaxed: a deadline noted before this store is in a wheel, which is read
         // below; one noted after it lowers what is stored here.
-        self.due.store(NEVER, Ordering::Relaxed);
+        self.times.due.store(NEVER, Ordering::Relaxed);
         let first = |wheel: &CachePadded<Mutex<Wheel>>| {
             lock(wheel).slots.first_key_value().map_or(NEVER, |(slot, _)| end_of(*slot))
         };
         let due = self.wheels.iter().map(first).min().unwrap_or(NEVER);
-        self.due.fetch_min(due, Ordering::Relaxed);
+        self.times.due.fetch_min(due, Ordering::Relaxed);
     }
 
     /// Begins a sweeping step, unless another thread is at it.

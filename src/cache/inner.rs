@@ -64,7 +64,14 @@ where
     K: Hash + Eq + Clone,
     V: Clone,
 {
-    pub(super) fn new(name: String, tag: Tag, limits: Limits, rules: Rules<K, V>) -> Self {
+    /// `keeps_time`: somebody calls `keep_time`, again and again.
+    pub(super) fn new(
+        name: String,
+        tag: Tag,
+        limits: Limits,
+        rules: Rules<K, V>,
+        keeps_time: bool,
+    ) -> Self {
         let _scope = tag.enter();
         let (hasher, watch) = (KeyHash::default(), Watch::new());
         let pending = watch.pending();
@@ -74,7 +81,7 @@ where
             hasher,
             rules,
             counters: Counters::new(),
-            expiry: Expiry::new(),
+            expiry: Expiry::new(keeps_time),
             limits,
             name,
             tag: tag.clone(),
@@ -92,11 +99,9 @@ where
     {
         let found = self.table.get(key);
         let expires = found.as_ref().map_or(NEVER, |entry| entry.expires);
-        let due = expires.min(self.expiry.due());
-        // Where nothing expires, nobody asks for the time.
-        if due != NEVER {
+        if expires <= self.expiry.horizon() {
             let now = self.rules.clock.now();
-            if due <= now {
+            if expires.min(self.expiry.due()) <= now {
                 return self.find_late(key, found, now);
             }
         }
@@ -152,6 +157,7 @@ where
         match time_to_live {
             None => Lease { hash: 0, expires: NEVER, now: None },
             Some(lives) => {
+                self.expiry.expect();
                 let now = self.rules.clock.now();
                 let hash = self.hasher.hash_one(key);
                 Lease { hash, expires: deadline(now, lives), now: Some(now) }
@@ -203,6 +209,11 @@ where
         self.let_go(&hashes, now, &mut evicted, |_| ());
         drop(sweeping);
         self.deliver(evicted);
+    }
+
+    /// Brings the time that hits go by forward.
+    pub(super) fn keep_time(&self) {
+        self.expiry.keep(self.rules.clock.now());
     }
 
     /// Lets the entries go whose slots are over.

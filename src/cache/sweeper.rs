@@ -6,7 +6,6 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::clock::Keeper;
 use super::error::CacheError;
 
 /// Not more often: a shorter interval would keep a processor busy.
@@ -24,14 +23,12 @@ impl Sweeper {
     /// by returning false.
     pub(super) fn start(
         interval: Duration,
-        keeper: Keeper,
         sweep: impl Fn() -> bool + Send + 'static,
     ) -> Result<Self, CacheError> {
         let interval = interval.max(INTERVAL_MIN);
         let (alive, ended) = mpsc::channel();
         let run = move || {
             while ended.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
-                keeper.tick();
                 // A listener's panic was printed; the time must go on all the same.
                 let swept = panic::catch_unwind(AssertUnwindSafe(&sweep));
                 if !swept.unwrap_or(true) {

@@ -176,6 +176,30 @@ fn a_sweeping_thread_needs_no_operation() {
     assert_eq!(Arc::strong_count(&alive), 1, "nothing of the cache is left");
 }
 
+/// Between an entry's deadline and its sweep, a look-up goes by the time that the
+/// thread keeps.
+#[test]
+fn a_kept_time_goes_on_between_sweeps() {
+    const TICK: Duration = Duration::from_nanos(1 << 25);
+    let clock = FakeClock::default();
+    let cache = builder("kept_time", &clock)
+        .time_to_live(32 * TICK)
+        .sweep_every(Duration::from_millis(1))
+        .build()
+        .expect("a valid cache");
+    cache.insert(1, 1).expect("it fits");
+    cache.insert_with_ttl(2, 2, 1000 * TICK).expect("it fits");
+    assert_eq!(cache.get(&1), Some(1));
+    // Past the deadline, within the quarter of a second that is swept as one.
+    clock.advance(34 * TICK);
+    let start = Instant::now();
+    while cache.get(&1).is_some() {
+        assert!(start.elapsed() < Duration::from_secs(60), "the time stands still");
+        std::thread::yield_now();
+    }
+    assert_eq!((cache.get(&2), cache.statistics().expired), (Some(2), 1));
+}
+
 #[test]
 fn a_sweeping_thread_rests_however_short_its_interval() {
     let looks = Arc::new(AtomicU64::new(0));
