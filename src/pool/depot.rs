@@ -10,6 +10,8 @@ use core::ptr::NonNull;
 use core::sync::atomic::Ordering::Relaxed;
 use core::sync::atomic::{AtomicPtr, AtomicU64};
 
+use crossbeam_utils::CachePadded;
+
 use crate::ledger::once_ptr::OncePtr;
 use crate::sync::AtomicU32;
 
@@ -70,14 +72,21 @@ impl Magazine {
 
 /// Where magazines are that no thread has.
 pub(super) struct Depot {
-    full: Stack,
-    empty: Stack,
+    /// Lines of their own: all threads write to them, and read what lies beside.
+    full: CachePadded<Full>,
+    empty: CachePadded<Stack>,
     /// Numbers without an array.
     bare: Stack,
     chunks: [OncePtr<Entry>; CHUNKS],
     next_number: core::sync::atomic::AtomicU32,
     arrays: Pages,
-    /// Objects in full magazines.
+}
+
+/// The magazines with objects, and what is counted of them: who pushes or pops one
+/// changes most of it.
+struct Full {
+    stack: Stack,
+    /// Objects in these magazines.
     objects: AtomicU64,
     /// The weight of these.
     bytes: AtomicU64,
@@ -88,27 +97,29 @@ pub(super) struct Depot {
 impl Depot {
     pub(super) const fn new() -> Self {
         Self {
-            full: Stack::new(),
-            empty: Stack::new(),
+            full: CachePadded::new(Full {
+                stack: Stack::new(),
+                objects: AtomicU64::new(0),
+                bytes: AtomicU64::new(0),
+                promised: AtomicU64::new(0),
+            }),
+            empty: CachePadded::new(Stack::new()),
             bare: Stack::new(),
             chunks: [const { OncePtr::null() }; CHUNKS],
             next_number: core::sync::atomic::AtomicU32::new(0),
             arrays: Pages::new(Layout::new::<[*mut u8; MAGAZINE]>(), ARRAYS_PAGE_BYTES),
-            objects: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
-            promised: AtomicU64::new(0),
         }
     }
 
     /// Objects in full magazines.
     pub(super) fn objects(&self) -> u64 {
         // Relaxed: a number.
-        self.objects.load(Relaxed)
+        self.full.objects.load(Relaxed)
     }
 
     /// The weight of these.
     pub(super) fn object_bytes(&self) -> u64 {
-        self.bytes.load(Relaxed)
+        self.full.bytes.load(Relaxed)
     }
 
     /// Bytes of the magazines and of their table.
@@ -123,13 +134,16 @@ impl Depot {
     /// Makes room for objects that are about to be pushed; false if there is none.
     pub(super) fn reserve(&self, objects: u64, bytes: u64, room: &Room) -> bool {
         // Relaxed: numbers; the stacks publish the objects.
-        let now = self.objects.fetch_add(objects, Relaxed).saturating_add(objects);
-        let bytes_now = self.bytes.fetch_add(bytes, Relaxed).saturating_add(bytes);
+        let now = self.full.objects.fetch_add(objects, Relaxed).saturating_add(objects);
+        let bytes_now = match bytes {
+            0 => 0,
+            _ => self.full.bytes.fetch_add(bytes, Relaxed).saturating_add(bytes),
+        };
         let has_room = now <= room.objects && bytes_now <= room.bytes;
         let fits = has_room && self.promise(objects, room.promised);
         if !fits {
-            self.objects.fetch_sub(objects, Relaxed);
-            self.bytes.fetch_sub(bytes, Relaxed);
+            self.full.objects.fetch_sub(objects, Relaxed);
+            self.full.bytes.fetch_sub(bytes, Relaxed);
         }
         fits
     }
@@ -139,7 +153,7 @@ impl Depot {
     pub(super) fn promise(&self, objects: u64, max: u64) -> bool {
         // Relaxed: a number. Never more than was promised is kept, so the sum of what
         // is ready stays below the limit, whoever keeps it.
-        let now = self.promised.fetch_add(objects, Relaxed).saturating_add(objects);
+        let now = self.full.promised.fetch_add(objects, Relaxed).saturating_add(objects);
         if now > max {
             self.release(objects);
         }
@@ -148,12 +162,15 @@ impl Depot {
 
     /// Takes a promise back.
     pub(super) fn release(&self, objects: u64) {
-        self.promised.fetch_sub(objects, Relaxed);
+        // Most have nothing to release, and the line is everybody's.
+        if objects > 0 {
+            self.full.promised.fetch_sub(objects, Relaxed);
+        }
     }
 
     /// Objects in the depot, and those that the threads may keep.
     pub(super) fn promised(&self) -> u64 {
-        self.promised.load(Relaxed)
+        self.full.promised.load(Relaxed)
     }
 
     /// Gives a magazine to the depot; `reserve` made room for its objects.
@@ -162,31 +179,31 @@ impl Depot {
         // Relaxed: published by the stack.
         entry.len.store(magazine.len, Relaxed);
         entry.slots.store(magazine.slots.as_ptr(), Relaxed);
-        let stack = if magazine.len > 0 { &self.full } else { &self.empty };
+        let stack = if magazine.len > 0 { &self.full.stack } else { &self.empty };
         stack.push(magazine.number, &entry.link);
     }
 
     /// Takes a magazine with objects; `weigh` tells what they weigh. That they may be
     /// kept is the caller's promise from now on.
     pub(super) fn pop_full(&self, weigh: impl FnOnce(&Magazine) -> u64) -> Option<Magazine> {
-        let magazine = self.pop(&self.full)?;
+        let magazine = self.pop(&self.full.stack)?;
         // Relaxed: numbers.
-        self.objects.fetch_sub(u64::from(magazine.len), Relaxed);
+        self.full.objects.fetch_sub(u64::from(magazine.len), Relaxed);
         let bytes = weigh(&magazine);
         if bytes > 0 {
-            self.bytes.fetch_sub(bytes, Relaxed);
+            self.full.bytes.fetch_sub(bytes, Relaxed);
         }
         Some(magazine)
     }
 
     /// Takes one object, with its promise.
     pub(super) fn pop_one(&self, weights: Weights) -> Option<NonNull<u8>> {
-        let mut magazine = self.pop(&self.full)?;
+        let mut magazine = self.pop(&self.full.stack)?;
         let slot = magazine.pop();
         if let Some(slot) = slot {
             // Relaxed: numbers.
-            self.objects.fetch_sub(1, Relaxed);
-            self.bytes.fetch_sub(weights.of(slot), Relaxed);
+            self.full.objects.fetch_sub(1, Relaxed);
+            self.full.bytes.fetch_sub(weights.of(slot), Relaxed);
             self.release(1);
         }
         self.push(magazine);

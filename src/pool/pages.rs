@@ -19,6 +19,9 @@ use heapledger_alloc_sys::os_pages;
 /// A page with one slot is a multiple of this.
 const GRAIN_BYTES: usize = 4 << 10;
 
+/// A cache line, on most processors.
+const LINE_BYTES: usize = 64;
+
 /// A slot that holds no object: a link in a list of such.
 pub(super) struct Free {
     next: *mut Free,
@@ -102,7 +105,12 @@ impl Shape {
         let Some(slot_bytes) = size.checked_next_multiple_of(align) else {
             panic!("objects of this size have no place in memory")
         };
-        let first_slot = size_of::<Page>().next_multiple_of(align);
+        // Slots that fill cache lines begin with one: two threads with neighbours would
+        // write to one line, and every object be in two.
+        let lines = 1 << slot_bytes.trailing_zeros();
+        let within = if lines < LINE_BYTES { lines } else { LINE_BYTES };
+        let first_slot =
+            size_of::<Page>().next_multiple_of(if within > align { within } else { align });
         let page_align = if align > page_bytes / 2 { align * 2 } else { page_bytes };
         let many = page_align.saturating_sub(first_slot) / slot_bytes;
         let (slots, bytes) = if many > 1 {
@@ -433,5 +441,30 @@ impl Drop for Pages {
     /// Pages with a slot out stay: somebody may still use it.
     fn drop(&mut self) {
         self.shrink();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_of_whole_cache_lines_share_none() {
+        let first_slot = |size, align| {
+            let slot = Layout::from_size_align(size, align).expect("a layout");
+            let shape = Shape::new(slot, 64 << 10);
+            let slots = shape.slots as usize * shape.slot_bytes;
+            assert!(shape.first_slot + slots <= shape.page.size());
+            assert!(
+                shape.first_slot >= size_of::<Page>() && shape.first_slot.is_multiple_of(align)
+            );
+            shape.first_slot
+        };
+        for size in [64, 128, 192, 4096] {
+            assert_eq!(first_slot(size, 8) % LINE_BYTES, 0, "{size}");
+        }
+        // A slot within one line stays so; where none can, nothing is given away.
+        assert_eq!([8, 16, 32, 40, 72].map(|size| first_slot(size, 8)), [size_of::<Page>(); 5]);
+        assert_eq!(first_slot(256, 128), 128);
     }
 }

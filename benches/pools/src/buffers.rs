@@ -27,16 +27,30 @@ pub fn median(times: &[f64]) -> f64 {
     sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// Nanoseconds for a fresh buffer, one of a pool, and one of a static pool: medians.
-pub fn measure(rounds: usize) -> [f64; 3] {
+/// Nanoseconds, medians.
+pub struct Buffers {
+    pub fresh: f64,
+    pub pool: f64,
+    pub fixed: f64,
+    /// One that the caller keeps: what touching it costs.
+    pub kept: f64,
+}
+
+pub fn measure(rounds: usize) -> Buffers {
     let make = || Vec::<u8>::with_capacity(BYTES);
     let pool =
         heapledger::Pool::builder("buffers", make).reset(Vec::clear).build().expect("a pool");
-    let mut times = [const { Vec::new() }; 3];
+    let mut own = make();
+    let mut times = [const { Vec::new() }; 4];
     for _ in 0..rounds {
         times[0].push(time(|| touch(&mut black_box(make()))));
         times[1].push(time(|| touch(&mut pool.acquire())));
         times[2].push(time(|| touch(&mut BUFFERS.acquire())));
+        times[3].push(time(|| {
+            touch(&mut own);
+            own.clear();
+        }));
     }
-    times.map(|times| median(&times))
+    let [fresh, pool, fixed, kept] = times.map(|times| median(&times));
+    Buffers { fresh, pool, fixed, kept }
 }

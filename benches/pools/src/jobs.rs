@@ -1,10 +1,13 @@
 //! The workloads. Each returns nanoseconds per acquisition and release.
 
+use std::cell::UnsafeCell;
 use std::hint::black_box;
 use std::mem::MaybeUninit;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
+
+use crossbeam_utils::{Backoff, CachePadded};
 
 use crate::contenders::Contender;
 
@@ -108,9 +111,15 @@ pub fn hand_over<C: Contender>(pool: &C, pairs: usize, rounds: usize) -> f64 {
 
 /// A ring for one sender and one receiver: the cheapest way to hand over there is.
 struct Ring<T> {
-    places: Vec<(AtomicBool, std::cell::UnsafeCell<MaybeUninit<T>>)>,
-    sent: AtomicUsize,
-    received: AtomicUsize,
+    /// A cache line each: one that both sides write to would cost more than a pool.
+    places: Vec<CachePadded<Place<T>>>,
+    sent: CachePadded<AtomicUsize>,
+    received: CachePadded<AtomicUsize>,
+}
+
+struct Place<T> {
+    is_full: AtomicBool,
+    value: UnsafeCell<MaybeUninit<T>>,
 }
 
 // SAFETY: a value in a place is the sender's before the flag is set and the
@@ -120,36 +129,43 @@ unsafe impl<T> Sync for Ring<T> {}
 
 impl<T> Ring<T> {
     fn new() -> Self {
-        let place = || (AtomicBool::new(false), std::cell::UnsafeCell::new(MaybeUninit::uninit()));
+        let place = || {
+            let value = UnsafeCell::new(MaybeUninit::uninit());
+            CachePadded::new(Place { is_full: AtomicBool::new(false), value })
+        };
         Self {
             places: (0..RING).map(|_| place()).collect(),
-            sent: AtomicUsize::new(0),
-            received: AtomicUsize::new(0),
+            sent: CachePadded::default(),
+            received: CachePadded::default(),
         }
     }
 
     fn send(&self, value: T) {
         let sent = self.sent.load(Ordering::Relaxed);
-        let (is_full, place) = &self.places[sent % RING];
-        while is_full.load(Ordering::Acquire) {
-            std::thread::yield_now();
-        }
+        let place = &self.places[sent % RING];
+        wait_until(|| !place.is_full.load(Ordering::Acquire));
         // SAFETY: empty, so it is the sender's.
-        unsafe { (*place.get()).write(value) };
-        is_full.store(true, Ordering::Release);
+        unsafe { (*place.value.get()).write(value) };
+        place.is_full.store(true, Ordering::Release);
         self.sent.store(sent + 1, Ordering::Relaxed);
     }
 
     fn receive(&self) -> T {
         let received = self.received.load(Ordering::Relaxed);
-        let (is_full, place) = &self.places[received % RING];
-        while !is_full.load(Ordering::Acquire) {
-            std::thread::yield_now();
-        }
+        let place = &self.places[received % RING];
+        wait_until(|| place.is_full.load(Ordering::Acquire));
         // SAFETY: full, so it is the receiver's.
-        let value = unsafe { (*place.get()).assume_init_read() };
-        is_full.store(false, Ordering::Release);
+        let value = unsafe { (*place.value.get()).assume_init_read() };
+        place.is_full.store(false, Ordering::Release);
         self.received.store(received + 1, Ordering::Relaxed);
         value
+    }
+}
+
+/// Spins for a while, then lets others run.
+fn wait_until(condition: impl Fn() -> bool) {
+    let backoff = Backoff::new();
+    while !condition() {
+        backoff.snooze();
     }
 }
