@@ -162,6 +162,7 @@ fuzz_target!(|input: Input| {
         let (made, ended) = (MADE.load(Ordering::Relaxed), ENDED.load(Ordering::Relaxed));
         assert_eq!((it.created, it.dropped, it.in_use), (made, ended, held.len() as u64));
         assert_eq!(it.retained, made - ended - held.len() as u64);
+        assert!(it.retained <= input.retained_max.into(), "{it:?}");
     }
     FUSES.iter().for_each(|fuse| fuse.store(false, Ordering::Relaxed));
     drop(held);

@@ -106,7 +106,7 @@ impl<T: Send> Reset<T> {
     }
 }
 
-/// Takes an object back, by a reset of type `R`.
+/// Takes an object back that is not spoilt, by a reset of type `R`.
 ///
 /// # Safety
 ///
@@ -116,7 +116,7 @@ unsafe fn check_in<T: Send, R: Fn(&mut T)>(pool: &Inner<T>, object: NonNull<T>) 
     // SAFETY: of this type (caller), and the pool's as long as the pool is there.
     let reset = unsafe { &*(&raw const *pool.reset.function).cast::<R>() };
     // SAFETY: the caller's promise.
-    unsafe { objects::check_in(pool, object, reset) };
+    unsafe { objects::check_in_sound(pool, object, reset) };
 }
 
 pub(crate) struct Inner<T: Send + 'static> {
@@ -193,9 +193,14 @@ impl<T: Send> Objects for Inner<T> {
         &self.store
     }
 
-    /// A call: inlined, the guard would go through memory wherever one is dropped.
+    /// A call: inlined, the guard would go through memory wherever one is dropped. The
+    /// question before it would cost the call three registers saved and restored.
     #[inline(always)]
     unsafe fn check_in(&self, object: NonNull<T>) {
+        if objects::is_spoilt(self) {
+            // SAFETY: the caller's promise.
+            return unsafe { objects::end(self, object) };
+        }
         // SAFETY: the caller's promise; this one came with the reset.
         unsafe { (self.reset.check_in)(self, object) };
     }

@@ -85,9 +85,9 @@ fn acquire_slow<O: Objects + ?Sized, E>(
 ) -> Result<NonNull<O::Object>, E> {
     objects.begin();
     let store = objects.store();
-    if store.weights().are_kept()
-        && let Some(slot) = store.pop_weighed()
-    {
+    let nearest =
+        if store.weights().are_kept() { store.pop_weighed() } else { store.pop_previous() };
+    if let Some(slot) = nearest {
         return Ok(slot.cast());
     }
     match store.find() {
@@ -190,13 +190,34 @@ pub(crate) unsafe fn take_out<O: Objects + ?Sized>(
 #[inline(always)]
 pub(crate) unsafe fn check_in<O: Objects + ?Sized>(
     objects: &O,
-    mut object: NonNull<O::Object>,
+    object: NonNull<O::Object>,
     reset: impl FnOnce(&mut O::Object),
 ) {
-    if std::thread::panicking() && !objects.retains_after_panic() {
+    if is_spoilt(objects) {
         // SAFETY: the caller's promise.
         return unsafe { end(objects, object) };
     }
+    // SAFETY: the caller's promise.
+    unsafe { check_in_sound(objects, object, reset) };
+}
+
+/// Whether the thread panics, and the objects that it gives back are not kept.
+#[inline(always)]
+pub(crate) fn is_spoilt<O: Objects + ?Sized>(objects: &O) -> bool {
+    std::thread::panicking() && !objects.retains_after_panic()
+}
+
+/// Takes an object back that is not spoilt.
+///
+/// # Safety
+///
+/// - As for [`check_in`].
+#[inline(always)]
+pub(crate) unsafe fn check_in_sound<O: Objects + ?Sized>(
+    objects: &O,
+    mut object: NonNull<O::Object>,
+    reset: impl FnOnce(&mut O::Object),
+) {
     // Ends it if user code panics.
     let end = End { objects, object };
     // SAFETY: complete, and the caller's.
@@ -228,6 +249,9 @@ unsafe fn put_slow<O: Objects + ?Sized>(objects: &O, object: NonNull<O::Object>)
         if unsafe { store.push_weighed(object.cast()) } {
             return;
         }
+    // SAFETY: complete, and the caller's.
+    } else if unsafe { store.push_previous(object.cast()) } {
+        return;
     }
     // SAFETY: as above.
     if let Some(surplus) = unsafe { store.put(object.cast()) } {
@@ -256,7 +280,7 @@ impl<O: Objects + ?Sized> Drop for End<'_, O> {
 /// - The object is complete, and the caller's, who does not use it afterwards.
 #[cold]
 #[inline(never)]
-unsafe fn end<O: Objects + ?Sized>(objects: &O, object: NonNull<O::Object>) {
+pub(crate) unsafe fn end<O: Objects + ?Sized>(objects: &O, object: NonNull<O::Object>) {
     let store = objects.store();
     let _empty = EmptySlot { store, slot: object.cast() };
     store.count(Shard::count_dropped);

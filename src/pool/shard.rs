@@ -96,8 +96,11 @@ impl Held {
     }
 
     fn take(&self) -> Option<Magazine> {
-        let slots = NonNull::new(self.slots.swap(ptr::null_mut(), Relaxed))?;
-        let len = self.len.swap(0, Relaxed);
+        let slots = NonNull::new(self.slots.load(Relaxed))?;
+        let len = self.len.load(Relaxed);
+        // Not swapped: there is no other writer, and an exchange would lock the line.
+        self.slots.store(ptr::null_mut(), Relaxed);
+        self.len.store(0, Relaxed);
         Some(Magazine { number: self.number.load(Relaxed), len, slots })
     }
 
@@ -168,6 +171,33 @@ impl Shard {
         Some(slot)
     }
 
+    /// As `pop`, where that found none, from the previous magazine.
+    pub(super) fn pop_previous(&self) -> Option<NonNull<u8>> {
+        if self.previous.len.load(Relaxed) == 0 {
+            return None;
+        }
+        // The limit stays: it left room for the previous objects, which are now none.
+        self.exchange();
+        self.pop()
+    }
+
+    /// As `push`, where that found no room, if the previous magazine has some.
+    pub(super) fn push_previous(&self, slot: NonNull<u8>) -> bool {
+        if self.previous.is_none() || self.previous.len.load(Relaxed) > 0 {
+            return false;
+        }
+        self.exchange();
+        // No more than the depot promised, now that all of these are previous ones.
+        let room = self.room_to_load();
+        self.limit.store(self.limit.load(Relaxed).min(room), Relaxed);
+        self.push(slot)
+    }
+
+    fn exchange(&self) {
+        let previous = self.previous.take();
+        self.previous.set(self.loaded.set(previous));
+    }
+
     /// As `pop`, with weights.
     pub(super) fn pop_weighed(&self, weights: Weights) -> Option<NonNull<u8>> {
         let slot = self.pop()?;
@@ -219,8 +249,7 @@ impl Shard {
         }
         if self.loaded.len.load(Relaxed) == 0 && self.hot.load(Relaxed).is_null() {
             if self.previous.len.load(Relaxed) > 0 {
-                let previous = self.previous.take();
-                self.previous.set(self.loaded.set(previous));
+                self.exchange();
             } else {
                 let mut bytes = 0;
                 let weigh = |magazine: &Magazine| {
@@ -265,8 +294,7 @@ impl Shard {
         let is_light = self.idle_bytes.load(Relaxed).saturating_add(weight) <= terms.share_bytes;
         if is_small && is_light && !self.previous.is_none() && self.previous.len.load(Relaxed) == 0
         {
-            let previous = self.previous.take();
-            self.previous.set(self.loaded.set(previous));
+            self.exchange();
             self.set_limit(terms);
             if is_nearer() {
                 return Put::Done;
@@ -335,10 +363,14 @@ impl Shard {
         self.set_limit(terms);
     }
 
-    fn set_limit(&self, terms: &Terms) {
-        // The hot object has its place, and so have the previous ones.
+    /// What the depot promised beyond the hot object and the previous ones.
+    fn room_to_load(&self) -> u32 {
         let taken = 1 + self.previous.len.load(Relaxed);
-        let room = self.room.load(Relaxed).saturating_sub(taken);
+        self.room.load(Relaxed).saturating_sub(taken)
+    }
+
+    fn set_limit(&self, terms: &Terms) {
+        let room = self.room_to_load();
         let magazine = if self.loaded.is_none() { 0 } else { terms.magazine.min(room) };
         self.limit.store(magazine, Relaxed);
     }
@@ -472,5 +504,37 @@ mod tests {
     fn the_fast_paths_touch_one_line() {
         assert_eq!(size_of::<Shard>(), 128);
         assert!(core::mem::offset_of!(Shard, idle_bytes) <= 64);
+    }
+
+    /// A part with so many objects loaded, none in the previous magazine, and room.
+    fn with_loaded(loaded: u32, limit: u32, room: u32, arrays: &mut [[*mut u8; 64]; 2]) -> Shard {
+        let shard = Shard::new();
+        let [first, second] = arrays.each_mut().map(|it| NonNull::from(it).cast());
+        shard.hot.store(ptr::dangling_mut(), Relaxed);
+        let _none = shard.loaded.set(Some(Magazine { number: 0, len: loaded, slots: first }));
+        let _none = shard.previous.set(Some(Magazine { number: 1, len: 0, slots: second }));
+        shard.limit.store(limit, Relaxed);
+        shard.room.store(room, Relaxed);
+        shard
+    }
+
+    #[test]
+    fn never_more_is_ready_than_there_is_room_for() {
+        for (loaded, room) in [(64, 129), (64, 100), (64, 66), (64, 65), (20, 85), (1, 2), (0, 1)] {
+            let mut arrays = [[ptr::dangling_mut(); 64]; 2];
+            let shard = with_loaded(loaded, loaded.min(room - 1), room, &mut arrays);
+            let put = || {
+                let slot = NonNull::dangling();
+                shard.push(slot) || shard.push_previous(slot)
+            };
+            let more = core::iter::repeat_with(put).take(200).take_while(|is_in| *is_in).count();
+            assert_eq!(shard.ready(), 1 + u64::from(loaded) + more as u64);
+            assert!(shard.ready() <= room.into(), "{loaded} and {more} with room for {room}");
+            // Where two magazines have room, both are used.
+            assert!(room < 129 || more == 64, "{more} of 64");
+            let take = || shard.pop().or_else(|| shard.pop_previous());
+            let ready = shard.ready() as usize;
+            assert_eq!(core::iter::from_fn(take).take(200).count(), ready);
+        }
     }
 }

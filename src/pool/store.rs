@@ -163,6 +163,29 @@ impl Store {
         }
     }
 
+    /// Takes an object out of the thread's other magazine, for a pool without weights.
+    pub(super) fn pop_previous(&self) -> Option<NonNull<u8>> {
+        let shard = self.shards.own().filter(|shard| shard.turn.begin())?;
+        let object = shard.pop_previous();
+        shard.turn.end();
+        object
+    }
+
+    /// Puts an object into the thread's other magazine, for a pool without weights;
+    /// false if there is no room.
+    ///
+    /// # Safety
+    ///
+    /// - As [`put`](Self::put), if it returns true.
+    pub(super) unsafe fn push_previous(&self, slot: NonNull<u8>) -> bool {
+        let shard = self.shards.own().filter(|shard| shard.turn.begin());
+        shard.is_some_and(|shard| {
+            let is_in = shard.push_previous(slot);
+            shard.turn.end();
+            is_in
+        })
+    }
+
     /// Takes the object that is nearest, for a pool that keeps weights.
     #[inline(never)]
     pub(super) fn pop_weighed(&self) -> Option<NonNull<u8>> {

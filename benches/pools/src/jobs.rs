@@ -4,7 +4,7 @@ use std::cell::UnsafeCell;
 use std::hint::black_box;
 use std::mem::MaybeUninit;
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use crossbeam_utils::{Backoff, CachePadded};
@@ -15,18 +15,22 @@ use crate::contenders::Contender;
 const HELD: usize = 64;
 /// Objects on their way from a producer to its consumer at most.
 const RING: usize = 512;
+/// Objects handed over with one word.
+const BATCH: usize = 64;
 
-/// Runs `body` on so many threads at one time; returns nanoseconds per round of the
-/// slowest.
-fn on_threads(threads: usize, rounds: usize, body: impl Fn() + Sync) -> f64 {
+/// Runs `body` with a number each on so many threads at one time, each on a processor
+/// of its own; returns nanoseconds per round of the slowest.
+fn on_threads(threads: usize, rounds: usize, body: impl Fn(usize) + Sync) -> f64 {
     let start = Barrier::new(threads);
+    let (start, body) = (&start, &body);
     let times = std::thread::scope(|scope| {
         let handles: Vec<_> = (0..threads)
-            .map(|_| {
-                scope.spawn(|| {
+            .map(|thread| {
+                scope.spawn(move || {
+                    stay_on_processor(thread);
                     start.wait();
                     let begin = Instant::now();
-                    body();
+                    body(thread);
                     begin.elapsed()
                 })
             })
@@ -36,9 +40,31 @@ fn on_threads(threads: usize, rounds: usize, body: impl Fn() + Sync) -> f64 {
     times.map_or(0.0, |time| time.as_nanos() as f64 / rounds as f64)
 }
 
+/// Keeps the calling thread on one of the processors that it may use, so that the
+/// distance between two threads is the same in every round.
+#[cfg(target_os = "linux")]
+fn stay_on_processor(thread: usize) {
+    let size = size_of::<libc::cpu_set_t>();
+    // SAFETY: a set is a plain array of bits; the calls get its size, and `CPU_ISSET`
+    // and `CPU_SET` numbers below that.
+    unsafe {
+        let mut may: libc::cpu_set_t = std::mem::zeroed();
+        if libc::sched_getaffinity(0, size, &raw mut may) != 0 {
+            return;
+        }
+        let there: Vec<usize> = (0..8 * size).filter(|&it| libc::CPU_ISSET(it, &may)).collect();
+        let mut one: libc::cpu_set_t = std::mem::zeroed();
+        libc::CPU_SET(there[thread % there.len()], &mut one);
+        libc::sched_setaffinity(0, size, &raw const one);
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn stay_on_processor(_: usize) {}
+
 /// Acquire, write a word, release.
 pub fn one<C: Contender>(pool: &C, threads: usize, rounds: usize) -> f64 {
-    on_threads(threads, rounds, || one_loop(pool, rounds))
+    on_threads(threads, rounds, |_| one_loop(pool, rounds))
 }
 
 #[inline(never)]
@@ -52,7 +78,7 @@ fn one_loop<C: Contender>(pool: &C, rounds: usize) {
 
 /// Acquire many, and release them in random order.
 pub fn held<C: Contender>(pool: &C, threads: usize, rounds: usize) -> f64 {
-    on_threads(threads, rounds / HELD * HELD, || held_loop(pool, rounds / HELD))
+    on_threads(threads, rounds / HELD * HELD, |_| held_loop(pool, rounds / HELD))
 }
 
 #[inline(never)]
@@ -92,80 +118,85 @@ fn orders() -> Vec<Vec<usize>> {
 /// One thread acquires and writes, another reads and releases; `pairs` of such.
 pub fn hand_over<C: Contender>(pool: &C, pairs: usize, rounds: usize) -> f64 {
     let rings: Vec<_> = (0..pairs).map(|_| Ring::new()).collect();
-    let role = AtomicUsize::new(0);
-    on_threads(2 * pairs, rounds, || {
-        let role = role.fetch_add(1, Ordering::Relaxed);
+    let rounds = rounds / BATCH * BATCH;
+    on_threads(2 * pairs, rounds, |role| {
         let ring = &rings[role / 2];
-        for round in 0..rounds {
-            if role.is_multiple_of(2) {
+        if role.is_multiple_of(2) {
+            ring.send(rounds, |round| {
                 let mut object = pool.acquire();
                 object[1] = round as u64;
-                ring.send(object);
-            } else {
-                let object: C::Guard<'_> = ring.receive();
+                object
+            });
+        } else {
+            ring.receive(rounds, |object: C::Guard<'_>| {
                 black_box(object[1]);
-            }
+            });
         }
     })
 }
 
-/// A ring for one sender and one receiver: the cheapest way to hand over there is.
+/// A ring for one sender and one receiver: the cheapest way to hand over there is. What
+/// was sent and received is told once for each batch, so that neither runs after the
+/// other from object to object.
 struct Ring<T> {
-    /// A cache line each: one that both sides write to would cost more than a pool.
-    places: Vec<CachePadded<Place<T>>>,
+    places: Vec<UnsafeCell<MaybeUninit<T>>>,
     sent: CachePadded<AtomicUsize>,
     received: CachePadded<AtomicUsize>,
 }
 
-struct Place<T> {
-    is_full: AtomicBool,
-    value: UnsafeCell<MaybeUninit<T>>,
-}
-
-// SAFETY: a value in a place is the sender's before the flag is set and the
-// receiver's after that. The guards of all contenders but those with a `RefMut` say
-// that they are `Send`; that one is not sent.
+// SAFETY: a place is the receiver's from the store to `sent` that tells of it to the
+// store to `received` that does, and the sender's else. The guards of all contenders
+// but those with a `RefMut` say that they are `Send`; that one is not sent.
 unsafe impl<T> Sync for Ring<T> {}
 
 impl<T> Ring<T> {
     fn new() -> Self {
-        let place = || {
-            let value = UnsafeCell::new(MaybeUninit::uninit());
-            CachePadded::new(Place { is_full: AtomicBool::new(false), value })
-        };
         Self {
-            places: (0..RING).map(|_| place()).collect(),
+            places: (0..RING).map(|_| UnsafeCell::new(MaybeUninit::uninit())).collect(),
             sent: CachePadded::default(),
             received: CachePadded::default(),
         }
     }
 
-    fn send(&self, value: T) {
-        let sent = self.sent.load(Ordering::Relaxed);
-        let place = &self.places[sent % RING];
-        wait_until(|| !place.is_full.load(Ordering::Acquire));
-        // SAFETY: empty, so it is the sender's.
-        unsafe { (*place.value.get()).write(value) };
-        place.is_full.store(true, Ordering::Release);
-        self.sent.store(sent + 1, Ordering::Relaxed);
+    /// Sends so many, a multiple of a batch; called by one thread.
+    fn send(&self, count: usize, mut make: impl FnMut(usize) -> T) {
+        let mut free_up_to = RING;
+        for number in 0..count {
+            if number == free_up_to {
+                free_up_to = RING + wait_for(&self.received, number - RING);
+            }
+            let value = make(number);
+            // SAFETY: free, so it is the sender's.
+            unsafe { (*self.places[number % RING].get()).write(value) };
+            if (number + 1).is_multiple_of(BATCH) {
+                self.sent.store(number + 1, Ordering::Release);
+            }
+        }
     }
 
-    fn receive(&self) -> T {
-        let received = self.received.load(Ordering::Relaxed);
-        let place = &self.places[received % RING];
-        wait_until(|| place.is_full.load(Ordering::Acquire));
-        // SAFETY: full, so it is the receiver's.
-        let value = unsafe { (*place.value.get()).assume_init_read() };
-        place.is_full.store(false, Ordering::Release);
-        self.received.store(received + 1, Ordering::Relaxed);
-        value
+    /// Receives so many; called by one thread.
+    fn receive(&self, count: usize, mut take: impl FnMut(T)) {
+        let mut there_up_to = 0;
+        for number in 0..count {
+            if number == there_up_to {
+                there_up_to = wait_for(&self.sent, number);
+            }
+            // SAFETY: there, so it is the receiver's.
+            take(unsafe { (*self.places[number % RING].get()).assume_init_read() });
+            if (number + 1).is_multiple_of(BATCH) {
+                self.received.store(number + 1, Ordering::Release);
+            }
+        }
     }
 }
 
-/// Spins for a while, then lets others run.
-fn wait_until(condition: impl Fn() -> bool) {
+/// Spins until the number is beyond `from`, then lets others run; returns it.
+fn wait_for(number: &AtomicUsize, from: usize) -> usize {
     let backoff = Backoff::new();
-    while !condition() {
-        backoff.snooze();
+    loop {
+        match number.load(Ordering::Acquire) {
+            it if it > from => return it,
+            _ => backoff.snooze(),
+        }
     }
 }
