@@ -131,6 +131,85 @@ fn what_cannot_be_made_leaves_its_place_and_what_is_idle_is_used() {
     assert_eq!(check(&pool).created, 1);
 }
 
+/// Waits once, then says what it is told by the object.
+async fn ask(object: &mut u32) -> bool {
+    tokio::task::yield_now().await;
+    assert!(*object != PANICS, "told to panic");
+    *object < UNSOUND
+}
+
+const UNSOUND: u32 = 100;
+const PANICS: u32 = 1000;
+
+/// A pool of so many, of which the idle objects are these.
+fn with_idle(name: &str, max_live: usize, idle: &[u32]) -> BoundedPool<u32> {
+    let pool = BoundedPool::new(name, max_live, || 0).unwrap();
+    let mut leases: Vec<_> = idle.iter().map(|_| pool.acquire().unwrap()).collect();
+    leases.iter_mut().zip(idle).for_each(|(lease, number)| **lease = *number);
+    drop(leases);
+    pool
+}
+
+async fn make() -> Result<u32, PoolError> {
+    tokio::task::yield_now().await;
+    Ok(7)
+}
+
+#[test]
+fn what_a_future_finds_unsound_is_discarded_and_the_turn_is_kept() {
+    let sound = with_idle("bounded/checked", 3, &[1]);
+    assert_eq!(*runtime().block_on(sound.acquire_checked(ask, make)).unwrap(), 1);
+    assert_eq!(check(&sound).created, 1);
+
+    let pool = with_idle("bounded/checked_unsound", 2, &[UNSOUND, UNSOUND + 1]);
+    let (woken, next_woken) = (Arc::<Woken>::default(), Arc::<Woken>::default());
+    let mut future = Box::pin(pool.acquire_checked(ask, make));
+    let other = pool.acquire().unwrap();
+    // The other one is out; this future checks the last, discards it, and makes one.
+    let mut next = pool.acquire_async();
+    let mut polls = 0;
+    let lease = loop {
+        polls += 1;
+        if let Some(lease) = poll_once(&mut future, &woken) {
+            break lease.unwrap();
+        }
+        assert!(poll_once(&mut next, &next_woken).is_none(), "it has overtaken");
+    };
+    assert_eq!((*lease, polls), (7, 3));
+    let it = pool.statistics();
+    assert_eq!((it.created, it.dropped, it.in_use), (3, 1, 2));
+    drop((lease, other, next));
+    check(&pool);
+
+    // None is left: all are asked, each once.
+    let pool = with_idle("bounded/checked_all", 3, &[UNSOUND; 3]);
+    assert_eq!(*runtime().block_on(pool.acquire_checked(ask, make)).unwrap(), 7);
+    let it = check(&pool);
+    assert_eq!((it.created, it.dropped), (4, 3));
+}
+
+#[test]
+fn a_check_that_is_dropped_or_panics_costs_the_object_and_no_place() {
+    for (number, panics) in [(1, false), (PANICS, true)] {
+        let pool = with_idle("bounded/checked_dropped", 1, &[number]);
+        let (woken, next_woken) = (Arc::<Woken>::default(), Arc::<Woken>::default());
+        let mut future = Box::pin(pool.acquire_checked(ask, make));
+        let mut next = pool.acquire_async();
+        assert!(poll_once(&mut future, &woken).is_none());
+        assert!(poll_once(&mut next, &next_woken).is_none(), "the place is taken");
+        if panics {
+            let poll = std::panic::AssertUnwindSafe(|| poll_once(&mut future, &woken));
+            assert!(std::panic::catch_unwind(poll).is_err());
+        }
+        drop(future);
+        assert_eq!(next_woken.times(), 1);
+        assert_eq!(*poll_once(&mut next, &next_woken).unwrap().unwrap(), 0);
+        drop(next);
+        let it = check(&pool);
+        assert_eq!((it.created, it.dropped), (2, 1));
+    }
+}
+
 /// The factory may run within a poll, so the object may come under the right tag.
 #[test]
 fn objects_made_by_a_future_are_the_pools() {
@@ -194,11 +273,14 @@ async fn yields(number: u64) {
 }
 
 /// A future that is never dropped keeps its place, like a lease that is not.
-#[test]
-fn futures_are_send() {
+#[tokio::test]
+async fn futures_are_send() {
     fn send<T: Send>(_: &T) {}
     let pool = pool("bounded/send");
     let future: Acquire<'_, ()> = pool.acquire_async();
     send(&future);
     send(&pool.acquire_or_make(|| async { Ok::<_, PoolError>(()) }));
+    let numbers = Arc::new(with_idle("bounded/send_checked", 1, &[3]));
+    let task = tokio::spawn(async move { *numbers.acquire_checked(ask, make).await.unwrap() });
+    assert_eq!(task.await.unwrap(), 3);
 }

@@ -1,6 +1,6 @@
 //! Acquiring as a future.
 
-use core::future::{Future, poll_fn};
+use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
@@ -10,7 +10,8 @@ use super::recipe::{BoxError, Object};
 use super::shared::boxed;
 use super::{BoundedPool, Lease};
 use crate::pool::PoolError;
-use crate::pool::gate::{Claim, Refusal, Wait};
+use crate::pool::gate::{Claim, Permit, Refusal, Wait};
+use crate::scope::InScope;
 
 /// The future of [`BoundedPool::acquire_async`].
 ///
@@ -134,14 +135,96 @@ impl<T> BoundedPool<T> {
         E: Into<BoxError>,
     {
         let claim = Turn::new(self).await?;
-        let permit = match self.shared.fit(claim) {
-            Ok(held) => return Ok(Lease::new(&self.shared, held)),
-            Err(permit) => permit,
+        match self.shared.fit(claim) {
+            Ok(held) => Ok(Lease::new(&self.shared, held)),
+            Err(permit) => self.make(permit, make).await,
+        }
+    }
+
+    /// As [`acquire_or_make`](Self::acquire_or_make), for objects that are checked by
+    /// waiting, such as connections that are asked whether they still are.
+    ///
+    /// `check` runs for each object that was idle, after the pool's health check; one
+    /// for which it says false is discarded, and the next idle one is checked, or
+    /// another made. The caller keeps its turn all the time.
+    ///
+    /// # Concurrency
+    ///
+    /// Dropped at any time it gives back what it has; an object that is being checked
+    /// is discarded. Nobody is blocked while `check` and `make` run, and there is no
+    /// timeout but the one that they have.
+    ///
+    /// # Errors
+    ///
+    /// As for [`acquire_or_make`](Self::acquire_or_make).
+    ///
+    /// # Panics
+    ///
+    /// If `check` or `make` does; the object is discarded, and its place is free.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # struct Connection { is_open: bool }
+    /// # impl Connection { async fn ping(&mut self) -> bool { self.is_open } }
+    /// # async fn connect() -> Result<Connection, std::io::Error> {
+    /// #     Ok(Connection { is_open: true })
+    /// # }
+    /// # async fn demo() -> Result<(), heapledger::PoolError> {
+    /// # let make = || Connection { is_open: true };
+    /// let pool = heapledger::BoundedPool::new("acquire_checked", 2, make)?;
+    /// let mut connection = pool.acquire_checked(Connection::ping, connect).await?;
+    /// connection.is_open = false;
+    /// drop(connection);
+    /// assert!(pool.acquire_checked(Connection::ping, connect).await?.is_open);
+    /// assert_eq!(pool.statistics().created, 2);
+    /// # Ok(())
+    /// # }
+    /// # let mut future = std::pin::pin!(demo());
+    /// # let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    /// # assert!(future.as_mut().poll(&mut context).is_ready());
+    /// ```
+    pub async fn acquire_checked<C, F, Made, E>(
+        &self,
+        check: C,
+        make: F,
+    ) -> Result<Lease<'_, T>, PoolError>
+    where
+        C: AsyncFn(&mut T) -> bool,
+        F: FnOnce() -> Made,
+        Made: Future<Output = Result<T, E>>,
+        E: Into<BoxError>,
+    {
+        let mut claim = Turn::new(self).await?;
+        let permit = loop {
+            let mut held = match self.shared.fit(claim) {
+                Ok(held) => held,
+                Err(permit) => break permit,
+            };
+            let value = &mut held.object_mut().value;
+            if check(value).in_scope(&self.shared.tag).await {
+                return Ok(Lease::new(&self.shared, held));
+            }
+            let (object, permit) = held.into_parts();
+            drop(object);
+            claim = permit.trade();
         };
+        self.make(permit, make).await
+    }
+
+    async fn make<'p, F, Made, E>(
+        &'p self,
+        permit: Permit<'p, Object<T>>,
+        make: F,
+    ) -> Result<Lease<'p, T>, PoolError>
+    where
+        F: FnOnce() -> Made,
+        Made: Future<Output = Result<T, E>>,
+        E: Into<BoxError>,
+    {
         self.shared.begin();
         let tag = &self.shared.tag;
-        let mut making = tag.run(|| Box::pin(make()));
-        let made = poll_fn(|context| tag.run(|| making.as_mut().poll(context))).await;
+        let made = tag.run(make).in_scope(tag).await;
         let value = made.map_err(|error| PoolError::Create(boxed(error)))?;
         Ok(Lease::new(&self.shared, self.shared.hold(permit, value)))
     }

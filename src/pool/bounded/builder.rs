@@ -47,6 +47,8 @@ impl<T: Send + 'static> BoundedPoolBuilder<T> {
     }
 
     /// Checks an object that was idle before it is given out; false discards it.
+    ///
+    /// For a check that waits, see [`BoundedPool::acquire_checked`].
     pub fn health_check(mut self, check: impl Fn(&mut T) -> bool + Send + Sync + 'static) -> Self {
         self.recipe.check = Some(Box::new(check));
         self

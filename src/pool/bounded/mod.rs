@@ -221,7 +221,8 @@ impl<T> BoundedPool<T> {
     ///
     /// The pool's own timeout does not count here: put the future under one of the
     /// runtime's. Factory and health check run within a poll; if they block, use
-    /// [`acquire_or_make`](Self::acquire_or_make).
+    /// [`acquire_or_make`](Self::acquire_or_make) or
+    /// [`acquire_checked`](Self::acquire_checked).
     ///
     /// # Errors
     ///
