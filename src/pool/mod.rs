@@ -64,9 +64,11 @@ pub use {
 #[cfg(not(loom))]
 mod bounded;
 pub(crate) mod each;
+#[cfg_attr(loom, allow(dead_code, unused_imports, reason = "the models use a part"))]
 pub(crate) mod gate;
 #[cfg(not(loom))]
 mod named;
+#[cfg_attr(loom, allow(dead_code, reason = "the models use a part"))]
 pub(crate) mod resources;
 #[cfg(not(loom))]
 mod slab;

@@ -126,7 +126,7 @@ fn last_user_gives_back() {
     };
     let workers = [worker(places.clone()), worker(places.clone())];
     places.leave(first.0);
-    workers.map(|worker| worker.join().unwrap());
+    workers.into_iter().for_each(|worker| worker.join().unwrap());
     assert_eq!(places.taken.claim(), Some(first.0), "nobody gave it back");
     assert!(!places.leases[first.0].enter(first.1), "it is over");
 }
