@@ -120,8 +120,10 @@ fn sixteen_observations_with_four_threads_each_disturb_nobody() {
                     assert_eq!(counts.allocated_bytes, 4 * 50 * size as u64, "test {test}");
                     assert_eq!(counts.freed_bytes, counts.allocated_bytes, "test {test}");
                     assert_eq!((seen.still_at_work, seen.uncounted_threads), (0, 0));
-                    let most = 4 * size as u64 + 20_000;
-                    assert!(seen.peak_live_bytes < most, "test {test}: {seen:?}");
+                    // A look that takes long sees what comes and goes meanwhile, but
+                    // nothing of others.
+                    let most = seen.counts.allocated_bytes;
+                    assert!(seen.peak_live_bytes <= most, "test {test}: {seen:?}");
                 }
             });
         }
