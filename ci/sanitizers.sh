@@ -52,9 +52,13 @@ run() {
     name=$1
     shift
     for program in "$@"; do
-        if [ "$program" = lib ]; then set -- --lib; else set -- --test "$program"; fi
-        # What the planted errors of the property test leave behind is their point.
-        if ! sanitized "$name" "$@" -- --skip is_found >"$log" 2>&1; then
+        case $program in
+            lib) set -- --lib ;;
+            # What its planted errors leave behind is their point.
+            property) set -- --test property -- --skip is_found ;;
+            *) set -- --test "$program" ;;
+        esac
+        if ! sanitized "$name" "$@" >"$log" 2>&1; then
             grep -A 60 -m 1 -E "panicked at|ERROR: |WARNING: Thread" "$log" || tail -n 60 "$log"
             echo "sanitizers: $name: $program FAILED"
             exit 1
