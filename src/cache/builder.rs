@@ -121,7 +121,7 @@ where
 
     /// How long every entry lives after it was put in, to within 70 ms.
     ///
-    /// It is not found a moment too early, and at most 67 ms too late (or an interval,
+    /// It is found at least so long, and at most 67 ms longer (or 34 ms and an interval,
     /// with [`sweep_every`](Self::sweep_every)).
     pub fn time_to_live(mut self, time_to_live: Duration) -> Self {
         self.rules.time_to_live = Some(time_to_live);
@@ -150,7 +150,8 @@ where
 
     /// Where the cache takes the time from: any moment, as a duration since another.
     ///
-    /// For tests; without it a coarse monotonic clock.
+    /// For tests; without it a coarse monotonic clock. A moment before the one at which
+    /// this is called counts as that one.
     pub fn clock(mut self, now: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
         self.rules.clock = Clock::new(Some(Box::new(now)));
         self
@@ -166,8 +167,9 @@ where
     /// Gives the cache a thread that sweeps, and keeps the time, every `interval` (of at
     /// least 1 ms).
     ///
-    /// Expired bytes leave though nobody uses the cache, and a hit does not ask the
-    /// system for the time; an entry may be found an interval too long. The thread
+    /// Expired bytes leave though nobody uses the cache, 0.3 s and an interval after their
+    /// deadline at most, and a hit does not ask the system for the time; an entry may be
+    /// found an interval too long. The thread
     /// ends with the cache's last handle. A forked child has no such thread: nothing
     /// expires there.
     pub fn sweep_every(mut self, interval: Duration) -> Self {

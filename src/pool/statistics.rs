@@ -19,11 +19,10 @@ pub(super) fn of(store: &Store, kind: PoolKind) -> PoolStatistics {
     let mut it = PoolStatistics::new(name_of(store), store.tag().id(), kind);
     it.hits = store.sum(Shard::hits);
     it.misses = store.sum(Shard::misses);
-    it.dropped = store.sum(Shard::dropped);
     it.high_water = store.note_high_water();
-    it.retained = store.ready();
-    it.created = store.sum(Shard::created);
-    it.in_use = it.created.saturating_sub(it.dropped + it.retained);
+    let flow = store.flow();
+    it.in_use = flow.in_use();
+    (it.created, it.dropped, it.retained) = (flow.created, flow.dropped, flow.ready);
     let max = store.limits().retained_max;
     it.retained_max = (max != UNLIMITED).then_some(max);
     let (used_bytes, idle_bytes) = bytes(store, it.in_use);

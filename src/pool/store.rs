@@ -55,6 +55,19 @@ pub(crate) struct Store {
     high_water: AtomicU64,
 }
 
+/// Objects that ever came and left, and those that are ready.
+pub(super) struct Flow {
+    pub(super) created: u64,
+    pub(super) dropped: u64,
+    pub(super) ready: u64,
+}
+
+impl Flow {
+    pub(super) fn in_use(&self) -> u64 {
+        self.created.saturating_sub(self.dropped + self.ready)
+    }
+}
+
 impl Store {
     /// For objects of a layout, with their weight if there is a weigher, in slots
     /// aligned to `align` at least.
@@ -238,6 +251,13 @@ impl Store {
 
     #[cold]
     fn fresh_slot(&self) -> EmptySlot<'_> {
+        if !self.keeps_slots() {
+            let scope = self.tag.enter();
+            let slot = self.pages.take_one();
+            drop(scope);
+            let Some(slot) = slot else { handle_alloc_error(self.pages.shape().page()) };
+            return EmptySlot { store: self, slot };
+        }
         let scope = self.tag.enter();
         let lot = self.pages.take();
         drop(scope);
@@ -261,11 +281,23 @@ impl Store {
     ///
     /// - The slot is this store's and the caller's, and holds no object.
     pub(super) unsafe fn put_slot(&self, slot: NonNull<u8>) {
+        if !self.keeps_slots() {
+            let mut lot = Lot::EMPTY;
+            // SAFETY: the caller's promise.
+            unsafe { lot.push(slot) };
+            return self.pages.give(lot);
+        }
         // SAFETY: the caller's promise.
         let too_many = self.with_shard(|shard| unsafe { shard.put_slot(slot) });
         if !too_many.is_empty() {
             self.pages.give(too_many);
         }
+    }
+
+    /// Whether the calling thread may keep empty slots. A part that was never opened may
+    /// not, as nobody can take them from there again.
+    fn keeps_slots(&self) -> bool {
+        self.shards.own().is_none_or(|shard| !shard.turn.is_fresh())
     }
 
     /// Puts a magazine into the depot, limits or not.
@@ -444,11 +476,28 @@ impl Store {
         self.sum(Shard::idle_bytes) + self.depot.object_bytes()
     }
 
+    /// What came, what left and what is ready, at one moment if there is one.
+    pub(super) fn flow(&self) -> Flow {
+        const ATTEMPTS: usize = 4;
+        let left = || (self.sum(Shard::dropped), self.ready());
+        let created = || self.sum(Shard::created);
+        for _ in 0..ATTEMPTS {
+            let before = left();
+            let created = created();
+            if left() == before {
+                let (dropped, ready) = before;
+                return Flow { created, dropped, ready };
+            }
+        }
+        // What came is read first: rather too few are out than some that never were.
+        let created = created();
+        let (dropped, ready) = left();
+        Flow { created, dropped, ready }
+    }
+
     /// Objects out now.
     pub(super) fn in_use(&self) -> u64 {
-        // What came in is read last: what is ready came in before.
-        let gone = self.sum(Shard::dropped) + self.ready();
-        self.sum(Shard::created).saturating_sub(gone)
+        self.flow().in_use()
     }
 
     /// Bytes of the objects that are ready: their slots, and what they own.

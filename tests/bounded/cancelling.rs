@@ -189,6 +189,19 @@ fn what_a_future_finds_unsound_is_discarded_and_the_turn_is_kept() {
 }
 
 #[test]
+fn what_is_unsound_in_a_closed_pool_is_not_made_anew() {
+    let pool = with_idle("bounded/checked_closed", 1, &[UNSOUND]);
+    let woken = Arc::<Woken>::default();
+    let mut future = Box::pin(pool.acquire_checked(ask, make));
+    assert!(poll_once(&mut future, &woken).is_none());
+    pool.close();
+    assert!(matches!(poll_once(&mut future, &woken), Some(Err(PoolError::Closed { .. }))));
+    drop(future);
+    let it = check(&pool);
+    assert_eq!((it.created, it.dropped, it.in_use), (1, 1, 0));
+}
+
+#[test]
 fn a_check_that_is_dropped_or_panics_costs_the_object_and_no_place() {
     for (number, panics) in [(1, false), (PANICS, true)] {
         let pool = with_idle("bounded/checked_dropped", 1, &[number]);

@@ -600,3 +600,34 @@ fn slots_are_aligned_as_asked() {
     assert_eq!(huge.statistics().retained, 3);
     assert!(huge.shrink(0) >= 900_000);
 }
+
+/// Eight threads of a pool that retains nothing, or too little for all of them: no more
+/// is ever seen out than there were, and no page stays behind.
+#[test]
+fn threads_without_a_share_leave_no_pages_and_no_phantoms() {
+    const THREADS: u64 = 8;
+    const EACH: u64 = 40;
+    for retained_max in [0, 10] {
+        let name = format!("it/without a share {retained_max}");
+        let pool = Pool::builder(&name, || [0_u64; 8]).retained_max(retained_max).build().unwrap();
+        std::thread::scope(|threads| {
+            for _ in 0..THREADS {
+                threads.spawn(|| {
+                    for _ in 0..500 {
+                        drop(pool.acquire_many(EACH as usize).unwrap());
+                    }
+                });
+            }
+            for _ in 0..200 {
+                let it = pool.statistics();
+                assert!(it.in_use <= THREADS * EACH, "{it:?}");
+            }
+        });
+        let it = pool.statistics();
+        assert!((EACH..=THREADS * EACH).contains(&it.high_water), "{it:?}");
+        assert!(it.in_use == 0 && it.retained <= retained_max as u64, "{it:?}");
+        pool.shrink(0);
+        let left = pool.tag().read().unwrap().own.live_bytes();
+        assert!(left < 8 << 10, "{left} bytes of an empty pool");
+    }
+}

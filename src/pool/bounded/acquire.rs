@@ -151,8 +151,12 @@ impl<T> BoundedPool<T> {
     /// # Concurrency
     ///
     /// Dropped at any time it gives back what it has; an object that is being checked
-    /// is discarded. Nobody is blocked while `check` and `make` run, and there is no
-    /// timeout but the one that they have.
+    /// is discarded. Nobody is blocked while `check` and `make` run. The pool's own
+    /// timeout does not count here: put the future under one of the runtime's.
+    ///
+    /// In a spawned task, write a closure as `async move` and have it capture values, not
+    /// references: else the compiler does not see that the task is `Send`. What it
+    /// changes has to be an atomic, or behind a lock.
     ///
     /// # Errors
     ///
@@ -160,7 +164,8 @@ impl<T> BoundedPool<T> {
     ///
     /// # Panics
     ///
-    /// If `check` or `make` does; the object is discarded, and its place is free.
+    /// If `check` or `make` does; the object is discarded, also where those that come
+    /// back during a panic are kept, and its place is free.
     ///
     /// # Examples
     ///
@@ -207,6 +212,9 @@ impl<T> BoundedPool<T> {
             }
             let (object, permit) = held.into_parts();
             drop(object);
+            if self.is_closed() {
+                return Err(self.shared.refused(Refusal::Closed, Duration::ZERO));
+            }
             claim = permit.trade();
         };
         self.make(permit, make).await

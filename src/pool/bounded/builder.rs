@@ -96,7 +96,8 @@ impl<T: Send + 'static> BoundedPoolBuilder<T> {
 
     /// Keeps objects that come back while their thread panics; discarded unless set.
     ///
-    /// They are reset as ever; one whose reset panics, too, is discarded.
+    /// They are reset as ever; one whose reset panics, too, is discarded, and so is one
+    /// whose check panics.
     pub fn retain_after_panic(mut self, retain: bool) -> Self {
         self.recipe.retain_after_panic = retain;
         self
