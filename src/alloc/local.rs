@@ -55,7 +55,16 @@ pub(crate) struct Local {
     depth: Cell<u32>,
     /// The slot of the thread's own shard; `NO_NUMBER` without one.
     number: Cell<u32>,
+    /// Where the thread's part of a table is, in bytes; `NOBODYS_PLACE` without one.
+    place: Cell<u32>,
 }
+
+/// A table's part for one thread, in bytes: two cache lines, as they are fetched in pairs.
+pub(crate) const PART_BYTES: usize = 128;
+/// Threads that have a part of their own in every table.
+pub(crate) const PARTS: usize = 1024;
+/// Where a table's last part is, which is nobody's.
+pub(crate) const NOBODYS_PLACE: u32 = (PARTS * PART_BYTES) as u32;
 
 /// No thread's number.
 const NO_NUMBER: u32 = u32::MAX;
@@ -73,6 +82,7 @@ thread_local! {
             looked_at_bytes: Cell::new(0),
             depth: Cell::new(0),
             number: Cell::new(NO_NUMBER),
+            place: Cell::new(NOBODYS_PLACE),
         }
     };
 }
@@ -162,6 +172,14 @@ impl Local {
     #[inline(always)]
     pub(crate) fn number(&self) -> u32 {
         self.number.get()
+    }
+
+    /// Where the thread's part of a table is, in bytes. For a thread without a number, or
+    /// with one from [`PARTS`] on, where the part that is nobody's is: so the fast paths of
+    /// pools need not ask whether there is one.
+    #[inline(always)]
+    pub(crate) fn place(&self) -> usize {
+        self.place.get() as usize
     }
 
     #[inline(always)]
@@ -285,6 +303,7 @@ impl Local {
                 exit::expect(shard);
                 self.shard.set(shard);
                 self.number.set(shard.slot() as u32);
+                self.place.set(place_of(shard.slot()));
                 self.state.set(State::Registered);
             }
         }
@@ -300,6 +319,7 @@ impl Local {
             self.observe(ObserverId::NONE);
         }
         self.number.set(NO_NUMBER);
+        self.place.set(NOBODYS_PLACE);
         // In this order, for a signal handler that comes in between: fuel without
         // a shard must never be seen, and from the first store on nothing refuels.
         self.state.set(State::Shared);
@@ -376,6 +396,10 @@ impl Local {
         self.refuel();
         before
     }
+}
+
+fn place_of(number: usize) -> u32 {
+    number.saturating_mul(PART_BYTES).min(NOBODYS_PLACE as usize) as u32
 }
 
 /// One subtraction from memory and the jump on what it found. The comparison is

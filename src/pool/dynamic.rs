@@ -1,8 +1,10 @@
 //! `Pool`: objects of one type, made at run time.
 
+use core::alloc::Layout;
 use core::fmt;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::ptr::NonNull;
+use std::alloc::handle_alloc_error;
 use std::sync::Arc;
 
 use heapledger_alloc_sys::os_pages;
@@ -11,8 +13,7 @@ use crate::reclaim::{self, PoolKind, PoolStatistics, Reclaimer, ReclaimerStatist
 use crate::scope::Tag;
 
 use super::objects::{self, Objects};
-use super::shard::Shard;
-use super::shards::{SHARDS, Shards};
+use super::shards::{Row, Shards};
 use super::store::Store;
 use super::{PoolBuilder, PoolError, PoolGuard, statistics};
 
@@ -137,33 +138,24 @@ unsafe impl<T: Send> Sync for Inner<T> {}
 
 /// Zeroed shards from the operating system; pages of threads that never come cost
 /// nothing.
-pub(super) struct Table {
-    shards: *mut Shard,
-}
+pub(super) struct Table(NonNull<Row>);
 
 impl Table {
-    const BYTES: usize = SHARDS * size_of::<Shard>();
-
     pub(super) fn new() -> Self {
-        Self { shards: os_pages::map_zeroed(Self::BYTES).cast() }
+        let row = os_pages::map_zeroed(size_of::<Row>()).cast();
+        Self(NonNull::new(row).unwrap_or_else(|| handle_alloc_error(Layout::new::<Row>())))
     }
 
-    /// None, if the system had no memory: then all threads use the shared one.
     pub(super) fn shards(&self) -> Shards {
-        match NonNull::new(self.shards) {
-            // SAFETY: so many zeroed shards, mapped until this is dropped.
-            Some(first) => unsafe { Shards::from_raw(first, SHARDS) },
-            None => Shards::new(&[]),
-        }
+        // SAFETY: zeroed shards are valid, and mapped until this is dropped.
+        unsafe { Shards::from_raw(self.0) }
     }
 }
 
 impl Drop for Table {
     fn drop(&mut self) {
-        if !self.shards.is_null() {
-            // SAFETY: mapped in `new` with this size; the store that used it is gone.
-            unsafe { os_pages::unmap(self.shards.cast(), Self::BYTES) };
-        }
+        // SAFETY: mapped in `new` with this size; the store that used it is gone.
+        unsafe { os_pages::unmap(self.0.as_ptr().cast(), size_of::<Row>()) };
     }
 }
 

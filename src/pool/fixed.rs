@@ -12,13 +12,13 @@ use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
 use std::sync::Once;
 
-use crate::alloc::local::local;
+use crate::alloc::local::{PARTS, local};
 use crate::reclaim::{self, PoolKind, PoolStatistics, Reclaimer, ReclaimerStatistics};
 use crate::scope::Tag;
 
 use super::objects::{self, Objects};
 use super::shard::Shard;
-use super::shards::{SHARDS, Shards};
+use super::shards::{Row, Shards};
 use super::store::{Limits, Store};
 use super::terms::UNLIMITED;
 use super::{settings, statistics};
@@ -157,13 +157,13 @@ pub fn static_weight<T>(object: &T, weigher: impl FnOnce(&T) -> usize) -> usize 
 
 /// The shards of a static pool: zeroed memory.
 #[doc(hidden)]
-pub struct StaticShards([Shard; SHARDS]);
+pub struct StaticShards(Row);
 
 impl StaticShards {
     #[must_use]
     #[allow(clippy::new_without_default, reason = "for statics")]
     pub const fn new() -> Self {
-        Self([const { Shard::new() }; SHARDS])
+        Self([const { Shard::new() }; _])
     }
 }
 
@@ -215,7 +215,9 @@ impl<P: StaticObjects> Objects for StaticCore<P> {
 
     #[inline(always)]
     fn own_shard(&self) -> Option<&Shard> {
-        P::shards().0.get(local().number() as usize)
+        // Not by the thread's place: the row's address is a constant, and a sum of it
+        // and the place as the address of each access is slower than a comparison.
+        P::shards().0[..PARTS].get(local().number() as usize)
     }
 
     #[inline(always)]

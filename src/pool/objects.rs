@@ -16,10 +16,11 @@ pub(crate) trait Objects {
 
     fn store(&self) -> &Store;
 
-    /// The calling thread's shard of the store; `None` where it has none.
+    /// The calling thread's shard of the store; `None`, or one that never opens, where it
+    /// has none.
     #[inline(always)]
     fn own_shard(&self) -> Option<&Shard> {
-        self.store().own_shard()
+        Some(self.store().shard_at_hand())
     }
 
     /// Comes before the first object does.

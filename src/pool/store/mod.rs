@@ -13,7 +13,6 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::alloc::local::local;
 use crate::ledger::registry;
-use crate::reclaim;
 use crate::scope::Tag;
 
 use heapledger_alloc_sys::barrier;
@@ -24,6 +23,8 @@ use super::pages::{Discards, Lot, Pages};
 use super::shard::{Found, Loot, Put, Shard};
 use super::shards::Shards;
 use super::terms::{Room, Terms, UNLIMITED, Weights, may_share, share_bytes};
+
+mod readings;
 
 const PAGE_BYTES: usize = 64 << 10;
 
@@ -53,19 +54,6 @@ pub(crate) struct Store {
     /// What follows from the limits and the threads.
     share_bytes: AtomicU64,
     high_water: AtomicU64,
-}
-
-/// Objects that ever came and left, and those that are ready.
-pub(super) struct Flow {
-    pub(super) created: u64,
-    pub(super) dropped: u64,
-    pub(super) ready: u64,
-}
-
-impl Flow {
-    pub(super) fn in_use(&self) -> u64 {
-        self.created.saturating_sub(self.dropped + self.ready)
-    }
 }
 
 impl Store {
@@ -122,10 +110,10 @@ impl Store {
         self.weights
     }
 
-    /// The calling thread's shard; `None` where it has none.
+    /// The calling thread's shard, or one that never opens.
     #[inline(always)]
-    pub(super) fn own_shard(&self) -> Option<&Shard> {
-        self.shards.own()
+    pub(super) fn shard_at_hand(&self) -> &Shard {
+        self.shards.at_hand()
     }
 
     /// Runs `body` on the calling thread's shard, or on the shared one. No user
@@ -449,94 +437,6 @@ impl Store {
     pub(super) fn shrink(&self) {
         self.depot.shrink();
         self.pages.shrink();
-    }
-
-    /// Bytes of slots, magazines and tables.
-    pub(super) fn own_bytes(&self) -> u64 {
-        self.pages.bytes() + self.depot.bytes()
-    }
-
-    pub(super) fn slot_bytes(&self) -> u64 {
-        self.pages.shape().slot_bytes() as u64
-    }
-
-    /// Objects ready.
-    pub(super) fn ready(&self) -> u64 {
-        self.sum(Shard::ready) + self.depot.objects()
-    }
-
-    /// Whether the depot has more than the threads leave it: after objects were
-    /// gathered that threads may replace.
-    pub(super) fn is_too_full(&self) -> bool {
-        self.depot.promised() > self.limits().retained_max
-    }
-
-    /// Their weight; 0 without a weigher.
-    pub(super) fn ready_bytes(&self) -> u64 {
-        self.sum(Shard::idle_bytes) + self.depot.object_bytes()
-    }
-
-    /// What came, what left and what is ready, at one moment if there is one.
-    pub(super) fn flow(&self) -> Flow {
-        const ATTEMPTS: usize = 4;
-        let left = || (self.sum(Shard::dropped), self.ready());
-        let created = || self.sum(Shard::created);
-        for _ in 0..ATTEMPTS {
-            let before = left();
-            let created = created();
-            if left() == before {
-                let (dropped, ready) = before;
-                return Flow { created, dropped, ready };
-            }
-        }
-        // What came is read first: rather too few are out than some that never were.
-        let created = created();
-        let (dropped, ready) = left();
-        Flow { created, dropped, ready }
-    }
-
-    /// Objects out now.
-    pub(super) fn in_use(&self) -> u64 {
-        self.flow().in_use()
-    }
-
-    /// Bytes of the objects that are ready: their slots, and what they own.
-    pub(super) fn idle_bytes(&self) -> u64 {
-        self.ready() * self.slot_bytes() + self.ready_content_bytes()
-    }
-
-    /// What the objects that are ready own beyond their slots: as the weigher says, or
-    /// else the mean of all objects.
-    pub(super) fn ready_content_bytes(&self) -> u64 {
-        if self.weights.are_kept() {
-            return self.ready_bytes();
-        }
-        let ready = self.ready();
-        let all = ready + self.in_use();
-        let content = self.content_bytes().unwrap_or(0);
-        (u128::from(content) * u128::from(ready) / u128::from(all.max(1))) as u64
-    }
-
-    /// What the pool's tag owns beyond the pool's own memory, if somebody counts.
-    pub(super) fn content_bytes(&self) -> Option<u64> {
-        Some(reclaim::live_bytes(&self.tag)?.saturating_sub(self.own_bytes()))
-    }
-
-    /// After an object was made: looks at the high-water mark. At a thread's first few
-    /// objects each time, so that small pools are exact; then so often that a look at
-    /// all threads costs each object a look at one.
-    pub(super) fn note_growth(&self) {
-        const FIRST: u64 = 16;
-        let created = self.shards.own().map_or(0, Shard::created);
-        if created <= FIRST || created.is_multiple_of(registry::slots_used().max(1) as u64) {
-            self.note_high_water();
-        }
-    }
-
-    /// Looks at how many objects are out; returns the most that were seen.
-    pub(super) fn note_high_water(&self) -> u64 {
-        let in_use = self.in_use();
-        self.high_water.fetch_max(in_use, Relaxed).max(in_use)
     }
 
     /// The sum of a number over all shards.
