@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
-# Unit tests, tests/it, property and realloc on x86-64 musl, statically linked, over jemalloc: about four
-# minutes. Needs musl-gcc (installed if missing), and either the target's std or, where
-# that cannot be had, the sources of std (component rust-src): then it builds std and
-# the unwinder that goes with it, which a stable compiler does if told to.
+# Unit tests, tests/it, the properties, pools, caches and tests/process on x86-64 musl,
+# statically linked, over jemalloc: about four minutes. Left out of tests/process: what
+# loads shared libraries or builds programs (dlopen, two_ledgers, fat_lto) and what reads
+# its own machine code (no_lock, no_panic). Needs musl-gcc (installed if missing), and
+# either the target's std or, where that cannot be had, the sources of std (component
+# rust-src): then it builds std and the unwinder that goes with it, which a stable
+# compiler does if told to.
 #
 #   ci/musl.sh                      all of them
 #   ci/musl.sh property lib         some of them
@@ -46,7 +49,9 @@ if [ ! -d "$sysroot/lib/rustlib/$target/lib" ]; then
 fi
 
 programs=()
-for program in "${@:-lib it property realloc}"; do
+processes=$(printf 'process_%s ' address_space at_exit before_main ephemeral_fork fork \
+    guard_not_send late_tls not_installed out_of_memory pools recursion short_threads signal tidy)
+for program in "${@:-lib it property realloc pools_property bounded cache $processes}"; do
     for one in $program; do
         if [ "$one" = lib ]; then programs+=(--lib); else programs+=(--test "$one"); fi
     done

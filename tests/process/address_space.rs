@@ -117,21 +117,22 @@ extern "C" fn waiting_thread(_: *mut c_void) -> *mut c_void {
 /// Not `std`'s threads: those allocate as they begin.
 fn start_waiting() -> [libc::pthread_t; WAITING] {
     [(); WAITING].map(|()| {
-        let mut thread = 0;
+        // A number or a pointer, as the system likes.
+        let mut thread = std::mem::MaybeUninit::<libc::pthread_t>::zeroed();
         // SAFETY: plain attributes with a small stack; the body takes anything.
         unsafe {
             let mut attributes = std::mem::zeroed();
             libc::pthread_attr_init(&raw mut attributes);
             libc::pthread_attr_setstacksize(&raw mut attributes, 128 << 10);
             let error = libc::pthread_create(
-                &raw mut thread,
+                thread.as_mut_ptr(),
                 &raw const attributes,
                 waiting_thread,
                 std::ptr::null_mut(),
             );
             assert_eq!(error, 0, "a thread before memory ends");
+            thread.assume_init()
         }
-        thread
     })
 }
 

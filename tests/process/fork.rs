@@ -74,15 +74,18 @@ impl Together<'_> {
             drop(block);
             std::ptr::null_mut()
         }
-        let mut thread = 0;
+        // A number or a pointer, as the system likes.
+        let mut thread = std::mem::MaybeUninit::<libc::pthread_t>::zeroed();
         let this = std::ptr::from_ref(self).cast_mut().cast::<c_void>();
         // SAFETY: `self` outlives the thread, which the caller joins.
-        let error = unsafe { libc::pthread_create(&raw mut thread, std::ptr::null(), body, this) };
+        let error =
+            unsafe { libc::pthread_create(thread.as_mut_ptr(), std::ptr::null(), body, this) };
         if error != 0 {
             // SAFETY: ends the child at once.
             unsafe { libc::_exit(18) };
         }
-        thread
+        // SAFETY: set, as there was no error.
+        unsafe { thread.assume_init() }
     }
 }
 

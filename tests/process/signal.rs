@@ -128,13 +128,13 @@ fn send(count: u64, send: impl Fn()) {
 /// One thread works and is interrupted all the time.
 fn interrupt_one_thread(signals: u64) -> u64 {
     // SAFETY: takes nothing and cannot fail.
-    let this_thread = unsafe { libc::pthread_self() };
+    let this_thread = unsafe { libc::pthread_self() } as usize;
     let mut turns = 0;
     std::thread::scope(|scope| {
         let sender = scope.spawn(move || {
             // SAFETY: the thread lives until this scope ends.
             send(signals, || unsafe {
-                libc::pthread_kill(this_thread, libc::SIGUSR1);
+                libc::pthread_kill(this_thread as libc::pthread_t, libc::SIGUSR1);
             });
         });
         mask(libc::SIG_UNBLOCK);
