@@ -4,6 +4,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::reclaim::sweeper::Sweeper;
 use crate::reclaim::{self, Reclaimer};
 use crate::scope::Tag;
 use crate::snapshot;
@@ -14,7 +15,6 @@ use super::departure::Cause;
 use super::error::CacheError;
 use super::inner::{Inner, Rules};
 use super::limits::{Limits, Wanted};
-use super::sweeper::Sweeper;
 
 /// Describes a [`BoundedCache`]: a limit in bytes or entries, and what else it needs.
 ///
@@ -206,7 +206,8 @@ where
                     true
                 })
             };
-            let sweeper = Sweeper::start(interval, sweep)?;
+            let sweeper = Sweeper::start("cache-sweeper", interval, sweep)
+                .map_err(|error| CacheError::NoSweeper(error.raw_os_error()))?;
             // Nobody else has seen the cache.
             let _ = inner.sweeper.set(sweeper);
         }

@@ -6,6 +6,7 @@ use std::hash::{BuildHasher, Hash};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use crate::reclaim::sweeper::Sweeper;
 use crate::scope::Tag;
 
 use super::clock::{Clock, NEVER, Tick, deadline};
@@ -13,7 +14,6 @@ use super::counters::{Counters, Event};
 use super::departure::{Cause, Departed, Evicted, Listener, Pending, Watch};
 use super::expiry::Expiry;
 use super::limits::Limits;
-use super::sweeper::Sweeper;
 use super::table::{ByHash, Entry, KeyHash, Table};
 
 /// Entries that one operation sweeps at most.

@@ -23,7 +23,6 @@ mod inner;
 mod limits;
 mod measured;
 mod shrinking;
-mod sweeper;
 mod table;
 mod weak;
 

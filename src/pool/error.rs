@@ -54,6 +54,8 @@ pub enum PoolError {
         /// The fraction.
         fraction: f64,
     },
+    /// The thread that sweeps could not be started; holds why.
+    NoSweeper(std::io::Error),
     /// An environment variable does not hold what it should.
     Setting {
         /// The variable.
@@ -98,6 +100,11 @@ impl fmt::Display for PoolError {
                 "a pool cannot be filled to {fraction} of what it retains: say 0 to 1, and give \
                  the pool a limit"
             ),
+            Self::NoSweeper(error) => write!(
+                f,
+                "the pool's sweeping thread could not be started: {error}; without one, call \
+                 `remove_expired` at times"
+            ),
             Self::Setting { variable, value } => write!(
                 f,
                 "the environment variable {variable} holds {value:?}: set it to a number of \
@@ -112,6 +119,7 @@ impl core::error::Error for PoolError {
         match self {
             Self::Name(error) => Some(error),
             Self::Create(error) => Some(&**error),
+            Self::NoSweeper(error) => Some(error),
             _ => None,
         }
     }

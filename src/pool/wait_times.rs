@@ -12,6 +12,7 @@ use crate::reclaim::{WAIT_BUCKETS, WaitStatistics};
 #[derive(Default)]
 pub(super) struct WaitTimes {
     timeouts: AtomicU64,
+    cancelled: AtomicU64,
     total_ns: AtomicU64,
     max_ns: AtomicU64,
     buckets: [AtomicU64; WAIT_BUCKETS],
@@ -32,11 +33,17 @@ impl WaitTimes {
         self.timeouts.fetch_add(1, Relaxed);
     }
 
+    /// Besides `add`.
+    pub(super) fn add_cancelled(&self) {
+        self.cancelled.fetch_add(1, Relaxed);
+    }
+
     pub(super) fn statistics(&self, waiting: usize) -> WaitStatistics {
         let mut statistics = WaitStatistics::default();
         statistics.buckets = self.buckets.each_ref().map(|bucket| bucket.load(Relaxed));
         statistics.waits = statistics.buckets.iter().sum();
         statistics.timeouts = self.timeouts.load(Relaxed);
+        statistics.cancelled = self.cancelled.load(Relaxed);
         statistics.waiting = waiting as u64;
         statistics.total_ns = self.total_ns.load(Relaxed);
         statistics.max_ns = self.max_ns.load(Relaxed);
@@ -69,8 +76,10 @@ mod tests {
         times.add(Duration::from_micros(3));
         times.add(Duration::from_nanos(10));
         times.add_timeout();
+        times.add_cancelled();
         let statistics = times.statistics(5);
-        assert_eq!((statistics.waits, statistics.timeouts, statistics.waiting), (2, 1, 5));
+        assert_eq!((statistics.waits, statistics.timeouts), (2, 1));
+        assert_eq!((statistics.cancelled, statistics.waiting), (1, 5));
         assert_eq!((statistics.total_ns, statistics.max_ns), (3_010, 3_000));
         assert_eq!((statistics.buckets[0], statistics.buckets[2]), (1, 1));
         times.add(Duration::MAX);

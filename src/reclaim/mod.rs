@@ -8,6 +8,7 @@
 
 mod registry;
 mod statistics;
+pub(crate) mod sweeper;
 
 use std::sync::Arc;
 

@@ -125,8 +125,11 @@ pub const WAIT_BUCKETS: usize = 32;
 pub struct WaitStatistics {
     /// Acquisitions that had to wait, those that gave up included.
     pub waits: u64,
-    /// Of these, the ones that ran out of time.
+    /// Of these, the ones that ran out of the pool's time.
     pub timeouts: u64,
+    /// Of these, the ones that were dropped while they waited: by a runtime's timeout, a
+    /// `select!` that another branch won, or an aborted task.
+    pub cancelled: u64,
     /// Who waits now.
     pub waiting: u64,
     /// All waiting together, in nanoseconds.
@@ -172,7 +175,8 @@ pub struct CacheStatistics {
     pub refused: u64,
     /// Entries now.
     pub entries: u64,
-    /// The weight of all entries, in bytes.
+    /// The weight of all entries, in bytes. In a cache that only counts entries, each
+    /// weighs the size of its key and value, without what these own; its tag tells all.
     pub used_bytes: u64,
     /// Bytes that could be given back now, by the weights of entries: all of
     /// `used_bytes` of a `BoundedCache`, which does not know whose values somebody

@@ -66,6 +66,8 @@ fn dropped_at_each_poll() {
             drop(next);
             let it = check(&pool);
             assert_eq!(it.in_use, 0, "{dropped:?}: a place is lost");
+            let waited = matches!(dropped, Dropped::Waiting | Dropped::Granted);
+            assert_eq!((it.waits.cancelled, it.waits.timeouts), (waited.into(), 0));
             assert_eq!(pool.try_acquire().is_ok(), !closed);
         }
     }

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use heapledger::{BoundedPool, BoundedPoolBuilder};
+use heapledger::{BoundedPool, BoundedPoolBuilder, Lease};
 
 use crate::check;
 
@@ -79,6 +79,66 @@ fn expired_objects_are_removed_by_those_that_come_back() {
     drop(kept);
     let it = check(&pool);
     assert_eq!((it.dropped, it.in_use), (2 + 1 - it.retained, 0), "the other two are gone");
+}
+
+/// Nobody acquires, comes back or asks: a thread of the pool's own discards them, goes
+/// on when a destructor panics, and is gone when the pool is.
+#[test]
+fn a_sweeping_thread_needs_no_use_of_the_pool() {
+    struct Ends(Arc<AtomicUsize>);
+    impl Drop for Ends {
+        fn drop(&mut self) {
+            if std::thread::current().name() == Some("pool-sweeper") {
+                assert!(self.0.fetch_add(1, SeqCst) > 0, "planted");
+            }
+        }
+    }
+    let ended = Arc::new(AtomicUsize::new(0));
+    let count = ended.clone();
+    let pool = BoundedPool::builder("bounded/thread", 3, move || Ends(count.clone()))
+        .idle_timeout(Duration::from_millis(1))
+        .sweep_every(Duration::from_millis(5))
+        .build()
+        .unwrap();
+    let begin = Instant::now();
+    while ended.load(SeqCst) < 2 {
+        assert!(begin.elapsed() < crate::LONG, "nobody sweeps");
+        if pool.statistics().retained == 0 {
+            drop(pool.acquire().unwrap());
+        }
+        std::thread::yield_now();
+    }
+    drop(pool);
+    assert_eq!(Arc::strong_count(&ended), 1, "nothing of the pool is left");
+}
+
+#[test]
+fn a_pool_dropped_by_its_own_sweeping_thread_ends_too() {
+    type Own = Arc<std::sync::Mutex<Option<BoundedPool<Last>>>>;
+    struct Last(Own, Arc<AtomicUsize>);
+    impl Drop for Last {
+        fn drop(&mut self) {
+            let pool = self.0.lock().unwrap().take();
+            drop(pool);
+            self.1.fetch_add(1, SeqCst);
+        }
+    }
+    let (own, ended) = (Own::default(), Arc::new(AtomicUsize::new(0)));
+    let (pools, count) = (own.clone(), ended.clone());
+    let pool =
+        BoundedPool::builder("bounded/own_thread", 1, move || Last(pools.clone(), count.clone()))
+            .idle_timeout(Duration::from_millis(1))
+            .sweep_every(Duration::from_millis(20))
+            .build()
+            .unwrap();
+    let lease = Lease::into_owned(pool.acquire().unwrap());
+    *own.lock().unwrap() = Some(pool);
+    drop(lease);
+    let begin = Instant::now();
+    while ended.load(SeqCst) < 1 {
+        assert!(begin.elapsed() < crate::LONG, "nobody sweeps");
+        std::thread::yield_now();
+    }
 }
 
 #[test]

@@ -12,8 +12,9 @@
 use std::rc::Rc;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
-use heapledger::{LocalPool, Pool, PoolStatistics, Tag};
+use heapledger::{BoundedPool, LocalPool, Pool, PoolStatistics, Tag};
 
 #[global_allocator]
 static GLOBAL: heapledger::Allocator = heapledger::Allocator::new();
@@ -41,6 +42,8 @@ fn pools_of_a_process() {
     all_pools_shrink_at_once();
     a_thread_at_its_end_still_acquires();
     magazines_go_round_a_million_times();
+    #[cfg(unix)]
+    a_forked_child_does_not_wait_for_a_sweeping_thread();
 }
 
 fn a_pool_is_a_tag_and_is_listed() {
@@ -212,4 +215,30 @@ fn magazines_go_round_a_million_times() {
     drop(pool);
     assert_eq!(ENDED.load(Ordering::Relaxed), it.created as usize, "each dropped once");
     assert_eq!(live("pool/round"), (0, 0), "nothing is left of it");
+}
+
+/// A child of `fork` has no thread but the one that forked: dropping what had one must
+/// not wait for it. (With glibc it could: there, all other threads have ended.)
+#[cfg(unix)]
+fn a_forked_child_does_not_wait_for_a_sweeping_thread() {
+    let hour = Duration::from_secs(3600);
+    let pool = BoundedPool::builder("forked", 1, || 1).idle_timeout(hour).sweep_every(hour);
+    let pool = pool.build().unwrap();
+    drop(pool.acquire().unwrap());
+    // The thread sleeps by then, and holds nothing.
+    std::thread::sleep(Duration::from_millis(50));
+    // SAFETY: the child calls nothing that may wait for a lock, but what is shown here,
+    // and ends by `_exit` or by the alarm.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        // SAFETY: as above.
+        unsafe { libc::alarm(20) };
+        drop(pool);
+        // SAFETY: as above.
+        unsafe { libc::_exit(0) };
+    }
+    let mut status = -1;
+    // SAFETY: a child of this process, and a place for its status.
+    assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+    assert_eq!(status, 0, "the child was ended by its alarm");
 }

@@ -91,7 +91,10 @@ impl<'p, T> Future for Turn<'p, T> {
 
 impl<T> Drop for Turn<'_, T> {
     fn drop(&mut self) {
-        self.end();
+        if self.since.is_some() {
+            self.end();
+            self.pool.shared.waits.add_cancelled();
+        }
     }
 }
 

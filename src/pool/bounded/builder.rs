@@ -7,6 +7,7 @@ use super::BoundedPool;
 use super::recipe::{BoxError, Recipe};
 use super::shared::{Shared, boxed};
 use crate::pool::PoolError;
+use crate::reclaim::sweeper::Sweeper;
 use crate::reclaim::{self, Reclaimer};
 
 /// Sets up a [`BoundedPool`]; made by [`BoundedPool::builder`] and
@@ -18,6 +19,7 @@ use crate::reclaim::{self, Reclaimer};
 pub struct BoundedPoolBuilder<T> {
     name: String,
     max_live: usize,
+    sweep_every: Option<Duration>,
     recipe: Recipe<T>,
 }
 
@@ -37,7 +39,7 @@ impl<T: Send + 'static> BoundedPoolBuilder<T> {
             idle_timeout: None,
             retain_after_panic: false,
         };
-        Self { name: name.to_owned(), max_live, recipe }
+        Self { name: name.to_owned(), max_live, sweep_every: None, recipe }
     }
 
     /// How long [`acquire`](BoundedPool::acquire) waits; for ever unless set.
@@ -72,7 +74,8 @@ impl<T: Send + 'static> BoundedPoolBuilder<T> {
     /// they are idle. Kept for ever unless set.
     ///
     /// An object that is in use stays. Idle ones leave when somebody acquires,
-    /// returns, or calls [`remove_expired`](BoundedPool::remove_expired).
+    /// returns, or calls [`remove_expired`](BoundedPool::remove_expired); in a pool that
+    /// nobody uses, by [`sweep_every`](Self::sweep_every).
     pub fn max_lifetime(mut self, lifetime: Duration) -> Self {
         self.recipe.max_lifetime = Some(lifetime);
         self
@@ -81,6 +84,18 @@ impl<T: Send + 'static> BoundedPoolBuilder<T> {
     /// Discards objects that nobody used for so long; kept for ever unless set.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.recipe.idle_timeout = Some(timeout);
+        self
+    }
+
+    /// Gives the pool a thread that discards idle objects which have expired, every
+    /// `interval` (of at least 1 ms), though nobody uses the pool.
+    ///
+    /// Their destructors run on that thread; it goes on when one panics. It ends when the
+    /// pool is dropped, which waits for a destructor that still runs. None is started where
+    /// neither [`max_lifetime`](Self::max_lifetime) nor
+    /// [`idle_timeout`](Self::idle_timeout) is set, and a forked child has none.
+    pub fn sweep_every(mut self, interval: Duration) -> Self {
+        self.sweep_every = Some(interval);
         self
     }
 
@@ -108,13 +123,29 @@ impl<T: Send + 'static> BoundedPoolBuilder<T> {
     /// # Errors
     ///
     /// [`PoolError::Name`] if `pool/<name>` is not the name of a tag, or there are
-    /// too many tags.
+    /// too many tags; [`PoolError::NoSweeper`] if the thread asked for cannot be had.
     pub fn build(self) -> Result<BoundedPool<T>, PoolError> {
         let tag = reclaim::tag_below("pool", &self.name)?;
         let make = || Arc::new(Shared::new(self.name, tag.clone(), self.max_live, self.recipe));
         let shared = tag.run(make);
+        let interval = self.sweep_every.filter(|_| shared.recipe.is_timed());
+        let sweeper = interval.map(|interval| tag.run(|| sweep(&shared, interval))).transpose()?;
         let reclaimer: Arc<dyn Reclaimer> = Arc::<Shared<T>>::clone(&shared);
         reclaim::register(&reclaimer);
-        Ok(BoundedPool { shared })
+        Ok(BoundedPool { shared, _sweeper: sweeper })
     }
+}
+
+fn sweep<T: Send + 'static>(
+    shared: &Arc<Shared<T>>,
+    interval: Duration,
+) -> Result<Sweeper, PoolError> {
+    let pool = Arc::downgrade(shared);
+    let sweep = move || {
+        pool.upgrade().is_some_and(|pool| {
+            pool.remove_expired();
+            true
+        })
+    };
+    Sweeper::start("pool-sweeper", interval, sweep).map_err(PoolError::NoSweeper)
 }

@@ -21,6 +21,7 @@ use self::shared::Shared;
 use super::PoolError;
 use super::each::each;
 use super::gate::{Claim, Held};
+use crate::reclaim::sweeper::Sweeper;
 use crate::reclaim::{PoolStatistics, Reclaimer, ReclaimerStatistics};
 use crate::scope::Tag;
 use crate::sync::park::block_on;
@@ -78,6 +79,8 @@ pub use lease::Lease;
 /// ```
 pub struct BoundedPool<T> {
     shared: Arc<Shared<T>>,
+    /// After the pool is closed.
+    _sweeper: Option<Sweeper>,
 }
 
 impl<T: Send + 'static> BoundedPool<T> {
