@@ -41,10 +41,10 @@ struct Page {
 /// Empty slots on their way from pages to a thread or back.
 pub(super) struct Lot {
     chain: *mut Free,
-    chain_len: u32,
-    /// The slots of one page from here to `fresh_end` were never touched.
+    /// So many slots of one page from here on were never touched.
     fresh: *mut u8,
-    fresh_end: *mut u8,
+    chain_len: u32,
+    fresh_len: u32,
 }
 
 /// The size of slots and pages.
@@ -140,26 +140,14 @@ impl Shape {
     fn slot(&self, page: *mut Page, index: u32) -> *mut u8 {
         page.cast::<u8>().wrapping_add(self.first_slot + index as usize * self.slot_bytes)
     }
-
-    fn index(&self, page: *mut Page, slot: *mut u8) -> u32 {
-        ((slot.addr() - page.addr() - self.first_slot) / self.slot_bytes) as u32
-    }
-
-    fn end(&self, page: *mut Page) -> *mut u8 {
-        self.slot(page, self.slots)
-    }
 }
 
 impl Lot {
-    pub(super) const EMPTY: Self = Self {
-        chain: ptr::null_mut(),
-        chain_len: 0,
-        fresh: ptr::null_mut(),
-        fresh_end: ptr::null_mut(),
-    };
+    pub(super) const EMPTY: Self =
+        Self { chain: ptr::null_mut(), fresh: ptr::null_mut(), chain_len: 0, fresh_len: 0 };
 
     pub(super) fn is_empty(&self) -> bool {
-        self.chain.is_null() && self.fresh == self.fresh_end
+        self.chain.is_null() && self.fresh_len == 0
     }
 
     pub(super) fn chain_len(&self) -> u32 {
@@ -173,8 +161,8 @@ impl Lot {
         Self { chain, chain_len, ..Self::EMPTY }
     }
 
-    pub(super) fn into_parts(self) -> (*mut u8, u32, *mut u8, *mut u8) {
-        (self.chain.cast(), self.chain_len, self.fresh, self.fresh_end)
+    pub(super) fn into_parts(self) -> (*mut u8, u32, *mut u8, u32) {
+        (self.chain.cast(), self.chain_len, self.fresh, self.fresh_len)
     }
 
     /// # Safety
@@ -184,9 +172,9 @@ impl Lot {
         chain: *mut u8,
         chain_len: u32,
         fresh: *mut u8,
-        fresh_end: *mut u8,
+        fresh_len: u32,
     ) -> Self {
-        Self { chain: chain.cast(), chain_len, fresh, fresh_end }
+        Self { chain: chain.cast(), fresh, chain_len, fresh_len }
     }
 
     /// Takes a slot out.
@@ -198,9 +186,7 @@ impl Lot {
             self.chain_len -= 1;
             return Some(slot.cast());
         }
-        if self.fresh == self.fresh_end {
-            return None;
-        }
+        self.fresh_len = self.fresh_len.checked_sub(1)?;
         let slot = self.fresh;
         self.fresh = slot.wrapping_add(slot_bytes);
         NonNull::new(slot)
@@ -277,7 +263,7 @@ impl Pages {
         let mut lot = page.at_home(&self.shape);
         let slot = lot.pop(self.shape.slot_bytes);
         (page.free, page.free_len) = (lot.chain, lot.chain_len);
-        page.fresh = self.shape.index(page, lot.fresh);
+        page.fresh = self.shape.slots - lot.fresh_len;
         if page.home(&self.shape) == 0 {
             book.close(page);
         }
@@ -300,22 +286,21 @@ impl Pages {
         // Relaxed: a number for people.
         self.bytes.fetch_add(self.shape.page.size() as u64, Ordering::Relaxed);
         let page = page.cast();
-        let (fresh, fresh_end) = (self.shape.slot(page, 0), self.shape.end(page));
-        Some(Lot { chain: ptr::null_mut(), chain_len: 0, fresh, fresh_end })
+        Some(Lot { fresh: self.shape.slot(page, 0), fresh_len: self.shape.slots, ..Lot::EMPTY })
     }
 
     /// Takes slots home, and frees the pages that are whole then, but for one.
     pub(super) fn give(&self, mut lot: Lot) {
         let mut freed = ptr::null_mut();
         let mut book = self.book();
-        if lot.fresh != lot.fresh_end {
+        if lot.fresh_len > 0 {
             let page = self.shape.page_of(lot.fresh);
             // SAFETY: the page of a slot; its header is the lock's.
             let header = unsafe { &mut *page };
             let before = header.home(&self.shape);
-            header.fresh = self.shape.index(page, lot.fresh);
+            header.fresh = self.shape.slots - lot.fresh_len;
             self.came_home(&mut book, header, before, &mut freed);
-            lot.fresh = lot.fresh_end;
+            lot.fresh_len = 0;
         }
         while let Some(slot) = lot.pop(self.shape.slot_bytes) {
             let page = self.shape.page_of(slot.as_ptr());
@@ -400,9 +385,9 @@ impl Page {
         let page = ptr::from_mut(self);
         Lot {
             chain: self.free,
-            chain_len: self.free_len,
             fresh: shape.slot(page, self.fresh),
-            fresh_end: shape.end(page),
+            chain_len: self.free_len,
+            fresh_len: shape.slots - self.fresh,
         }
     }
 }

@@ -6,16 +6,17 @@
 //! so nothing has to be done at thread exit.
 //!
 //! Invariants: whoever has the turn (in the shared shard: the lock) writes; counts
-//! are read by all, a little late. `limit > 0` ⇒ `loaded` has an array, and takes so
-//! many objects. The depot has promised `room`: the hot object, the loaded ones up to
-//! `limit`, and the previous ones are never more; without room nothing is ready here,
-//! and the part is fresh. Zeroed memory is a valid shard.
+//! are read by all, a little late. `slots ≤ top` and `slots ≤ end ≤ slots + 64` in
+//! `loaded`, with objects below `top`; without an array all three are null. The depot has
+//! promised `room`: the hot object, the loaded ones up to `end`, and the previous ones
+//! are never more; without room nothing is ready here, and the part is fresh. Zeroed
+//! memory is a valid shard.
 
 use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering::Relaxed;
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64};
 
-use super::depot::{Depot, Magazine};
+use super::depot::{Depot, MAGAZINE, Magazine};
 use super::pages::Lot;
 use super::terms::{Terms, Weights};
 use super::turn::Turn;
@@ -30,18 +31,17 @@ pub(super) struct Shard {
     /// Acquisitions that an object was ready for.
     hits: AtomicU64,
     hot: AtomicPtr<u8>,
-    loaded: Held,
+    loaded: Loaded,
     previous: Held,
-    /// Objects that the loaded magazine takes.
-    limit: AtomicU32,
+    loaded_number: AtomicU32,
     /// Objects that may be ready here.
     room: AtomicU32,
+    spare_len: AtomicU32,
+    fresh_len: AtomicU32,
     /// The weight of the objects ready here.
     idle_bytes: AtomicU64,
     spare: AtomicPtr<u8>,
     fresh: AtomicPtr<u8>,
-    fresh_end: AtomicPtr<u8>,
-    spare_len: AtomicU32,
     /// Objects that came into the pool, and that left it, on this thread.
     created: AtomicU64,
     dropped: AtomicU64,
@@ -49,7 +49,16 @@ pub(super) struct Shard {
     misses: AtomicU64,
 }
 
-/// A magazine in a shard; none if `slots` is null.
+/// The magazine at the top of a shard, as the fast paths like it; none if `slots` is null.
+struct Loaded {
+    slots: AtomicPtr<*mut u8>,
+    /// Behind the last object.
+    top: AtomicPtr<*mut u8>,
+    /// Up to where it takes objects.
+    end: AtomicPtr<*mut u8>,
+}
+
+/// The magazine below that one; none if `slots` is null.
 struct Held {
     slots: AtomicPtr<*mut u8>,
     len: AtomicU32,
@@ -83,6 +92,59 @@ pub(super) struct Loot {
     pub(super) slots: Lot,
     /// Objects that may not be ready there any more.
     pub(super) room: u64,
+}
+
+impl Loaded {
+    const fn new() -> Self {
+        Self {
+            slots: AtomicPtr::new(ptr::null_mut()),
+            top: AtomicPtr::new(ptr::null_mut()),
+            end: AtomicPtr::new(ptr::null_mut()),
+        }
+    }
+
+    /// Objects in it. Others who read while it is exchanged find it empty.
+    fn len(&self) -> u32 {
+        self.slots_up_to(&self.top)
+    }
+
+    /// Objects that it takes.
+    fn limit(&self) -> u32 {
+        self.slots_up_to(&self.end)
+    }
+
+    fn slots_up_to(&self, place: &AtomicPtr<*mut u8>) -> u32 {
+        let first = self.slots.load(Relaxed).addr();
+        let bytes = place.load(Relaxed).addr().saturating_sub(first);
+        let len = bytes / size_of::<*mut u8>();
+        if len > MAGAZINE { 0 } else { len as u32 }
+    }
+
+    fn set_limit(&self, limit: u32) {
+        let slots = self.slots.load(Relaxed);
+        let limit = if slots.is_null() { 0 } else { limit.min(MAGAZINE as u32) };
+        // SAFETY: within the array, or no step from null.
+        self.end.store(unsafe { slots.add(limit as usize) }, Relaxed);
+    }
+
+    fn take(&self, number: u32) -> Option<Magazine> {
+        let slots = NonNull::new(self.slots.load(Relaxed))?;
+        let len = self.len();
+        // In this order: who reads in between finds nothing.
+        self.top.store(ptr::null_mut(), Relaxed);
+        self.slots.store(ptr::null_mut(), Relaxed);
+        self.end.store(ptr::null_mut(), Relaxed);
+        Some(Magazine { number, len, slots })
+    }
+
+    /// Where there is none. Takes no more objects before its limit is set.
+    fn set(&self, magazine: &Magazine) {
+        let slots = magazine.slots.as_ptr();
+        self.slots.store(slots, Relaxed);
+        self.end.store(slots, Relaxed);
+        // SAFETY: the array is that long.
+        self.top.store(unsafe { slots.add(magazine.len as usize) }, Relaxed);
+    }
 }
 
 impl Held {
@@ -134,15 +196,15 @@ impl Shard {
             turn: Turn::new(),
             hits: AtomicU64::new(0),
             hot: AtomicPtr::new(ptr::null_mut()),
-            loaded: Held::new(),
+            loaded: Loaded::new(),
             previous: Held::new(),
-            limit: AtomicU32::new(0),
+            loaded_number: AtomicU32::new(0),
             room: AtomicU32::new(0),
+            spare_len: AtomicU32::new(0),
+            fresh_len: AtomicU32::new(0),
             idle_bytes: AtomicU64::new(0),
             spare: AtomicPtr::new(ptr::null_mut()),
             fresh: AtomicPtr::new(ptr::null_mut()),
-            fresh_end: AtomicPtr::new(ptr::null_mut()),
-            spare_len: AtomicU32::new(0),
             created: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             misses: AtomicU64::new(0),
@@ -159,10 +221,13 @@ impl Shard {
                 slot
             }
             None => {
-                let len = self.loaded.len.load(Relaxed).checked_sub(1)?;
-                // SAFETY: below the length of the loaded magazine.
-                let slot = unsafe { *self.loaded.slots.load(Relaxed).add(len as usize) };
-                self.loaded.len.store(len, Relaxed);
+                let top = self.loaded.top.load(Relaxed);
+                if top == self.loaded.slots.load(Relaxed) {
+                    return None;
+                }
+                // SAFETY: above the first slot, so there is one below, with an object.
+                let (top, slot) = unsafe { (top.sub(1), *top.sub(1)) };
+                self.loaded.top.store(top, Relaxed);
                 // SAFETY: magazines hold slots, never null.
                 unsafe { NonNull::new_unchecked(slot) }
             }
@@ -177,7 +242,9 @@ impl Shard {
             return None;
         }
         // The limit stays: it left room for the previous objects, which are now none.
+        let limit = self.loaded.limit();
         self.exchange();
+        self.loaded.set_limit(limit);
         self.pop()
     }
 
@@ -186,16 +253,27 @@ impl Shard {
         if self.previous.is_none() || self.previous.len.load(Relaxed) > 0 {
             return false;
         }
+        let limit = self.loaded.limit();
         self.exchange();
         // No more than the depot promised, now that all of these are previous ones.
-        let room = self.room_to_load();
-        self.limit.store(self.limit.load(Relaxed).min(room), Relaxed);
+        self.loaded.set_limit(limit.min(self.room_to_load()));
         self.push(slot)
     }
 
+    /// Exchanges the two magazines; the loaded one's limit is to be set.
     fn exchange(&self) {
         let previous = self.previous.take();
-        self.previous.set(self.loaded.set(previous));
+        self.previous.set(self.load(previous));
+    }
+
+    /// Loads another magazine, whose limit is to be set; returns the one before.
+    fn load(&self, magazine: Option<Magazine>) -> Option<Magazine> {
+        let before = self.loaded.take(self.loaded_number.load(Relaxed));
+        if let Some(magazine) = magazine {
+            self.loaded_number.store(magazine.number, Relaxed);
+            self.loaded.set(&magazine);
+        }
+        before
     }
 
     /// As `pop`, with weights.
@@ -213,13 +291,14 @@ impl Shard {
             self.hot.store(slot.as_ptr(), Relaxed);
             return true;
         }
-        let len = self.loaded.len.load(Relaxed);
-        if len >= self.limit.load(Relaxed) {
+        let top = self.loaded.top.load(Relaxed);
+        if top >= self.loaded.end.load(Relaxed) {
             return false;
         }
-        // SAFETY: below the capacity of the loaded magazine (`limit`).
-        unsafe { *self.loaded.slots.load(Relaxed).add(len as usize) = slot.as_ptr() };
-        self.loaded.len.store(len + 1, Relaxed);
+        // SAFETY: below the end, so a slot of the loaded magazine.
+        unsafe { *top = slot.as_ptr() };
+        // SAFETY: at most its end.
+        self.loaded.top.store(unsafe { top.add(1) }, Relaxed);
         true
     }
 
@@ -247,7 +326,7 @@ impl Shard {
                 None => self.spare_slot(slot_bytes).map_or(Found::Nothing, Found::Slot),
             };
         }
-        if self.loaded.len.load(Relaxed) == 0 && self.hot.load(Relaxed).is_null() {
+        if self.loaded.len() == 0 && self.hot.load(Relaxed).is_null() {
             if self.previous.len.load(Relaxed) > 0 {
                 self.exchange();
             } else {
@@ -259,7 +338,7 @@ impl Shard {
                 if let Some(full) = depot.pop_full(weigh) {
                     add(&self.idle_bytes, bytes);
                     self.add_room(full.len);
-                    if let Some(empty) = self.loaded.set(Some(full)) {
+                    if let Some(empty) = self.load(Some(full)) {
                         depot.push(empty);
                     }
                 }
@@ -305,8 +384,8 @@ impl Shard {
         };
         fresh.push(slot);
         // The hot object, this one, and what the loaded magazine has.
-        let has_room = self.previous.len.load(Relaxed) > 0
-            || 2 + self.loaded.len.load(Relaxed) <= self.room.load(Relaxed);
+        let has_room =
+            self.previous.len.load(Relaxed) > 0 || 2 + self.loaded.len() <= self.room.load(Relaxed);
         if !is_small || !has_room {
             // Alone into the depot: too heavy, or too few are retained to share.
             if depot.reserve(1, weight, &terms.room) {
@@ -317,7 +396,7 @@ impl Shard {
             depot.push(fresh);
             return Put::Refused;
         }
-        let full = self.previous.set(self.loaded.set(Some(fresh)));
+        let full = self.previous.set(self.load(Some(fresh)));
         self.set_limit(terms);
         add(&self.idle_bytes, weight);
         let Some(full) = full else { return Put::Done };
@@ -356,7 +435,7 @@ impl Shard {
     /// Gives the depot back what is more than the thread's share, and free.
     fn settle(&self, depot: &Depot, terms: &Terms) {
         let room = self.room.load(Relaxed);
-        let in_magazines = self.loaded.len.load(Relaxed) + self.previous.len.load(Relaxed);
+        let in_magazines = self.loaded.len() + self.previous.len.load(Relaxed);
         let kept = room.min(terms.share.max(1 + in_magazines));
         self.room.store(kept, Relaxed);
         depot.release(u64::from(room - kept));
@@ -371,8 +450,7 @@ impl Shard {
 
     fn set_limit(&self, terms: &Terms) {
         let room = self.room_to_load();
-        let magazine = if self.loaded.is_none() { 0 } else { terms.magazine.min(room) };
-        self.limit.store(magazine, Relaxed);
+        self.loaded.set_limit(terms.magazine.min(room));
     }
 
     /// A slot to make an object in.
@@ -390,17 +468,17 @@ impl Shard {
                 self.spare.load(Relaxed),
                 self.spare_len.load(Relaxed),
                 self.fresh.load(Relaxed),
-                self.fresh_end.load(Relaxed),
+                self.fresh_len.load(Relaxed),
             )
         }
     }
 
     fn set_slots(&self, lot: Lot) {
-        let (chain, chain_len, fresh, fresh_end) = lot.into_parts();
+        let (chain, chain_len, fresh, fresh_len) = lot.into_parts();
         self.spare.store(chain, Relaxed);
         self.spare_len.store(chain_len, Relaxed);
         self.fresh.store(fresh, Relaxed);
-        self.fresh_end.store(fresh_end, Relaxed);
+        self.fresh_len.store(fresh_len, Relaxed);
     }
 
     /// Takes slots in; returns those that it had before.
@@ -436,10 +514,9 @@ impl Shard {
 
     /// Takes the magazines out, and the room that they had.
     pub(super) fn spill(&self, weights: Weights) -> Loot {
-        self.limit.store(0, Relaxed);
         let room = self.room.load(Relaxed);
         self.room.store(room.min(1), Relaxed);
-        let magazines = [self.loaded.take(), self.previous.take()];
+        let magazines = [self.load(None), self.previous.take()];
         let bytes = magazines.iter().flatten().map(|it| weights.of_all(it)).sum();
         subtract(&self.idle_bytes, bytes);
         Loot { hot: None, magazines, slots: Lot::EMPTY, room: u64::from(room - room.min(1)) }
@@ -486,7 +563,7 @@ impl Shard {
 
     /// Objects ready.
     pub(super) fn ready(&self) -> u64 {
-        let in_magazines = self.loaded.len.load(Relaxed) + self.previous.len.load(Relaxed);
+        let in_magazines = self.loaded.len() + self.previous.len.load(Relaxed);
         u64::from(in_magazines) + u64::from(!self.hot.load(Relaxed).is_null())
     }
 
@@ -503,7 +580,7 @@ mod tests {
     #[test]
     fn the_fast_paths_touch_one_line() {
         assert_eq!(size_of::<Shard>(), 128);
-        assert!(core::mem::offset_of!(Shard, idle_bytes) <= 64);
+        assert_eq!(core::mem::offset_of!(Shard, loaded_number), 64);
     }
 
     /// A part with so many objects loaded, none in the previous magazine, and room.
@@ -511,9 +588,9 @@ mod tests {
         let shard = Shard::new();
         let [first, second] = arrays.each_mut().map(|it| NonNull::from(it).cast());
         shard.hot.store(ptr::dangling_mut(), Relaxed);
-        let _none = shard.loaded.set(Some(Magazine { number: 0, len: loaded, slots: first }));
+        let _none = shard.load(Some(Magazine { number: 0, len: loaded, slots: first }));
         let _none = shard.previous.set(Some(Magazine { number: 1, len: 0, slots: second }));
-        shard.limit.store(limit, Relaxed);
+        shard.loaded.set_limit(limit);
         shard.room.store(room, Relaxed);
         shard
     }
