@@ -1,15 +1,18 @@
 //! `WeakCache`: nobody is kept alive but the last few.
 
+use std::future::{Future, pending};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, OnceLock};
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
 use heapledger::{CacheError, WeakCache};
 
 use crate::random::Random;
-use crate::support::{FakeClock, TICK, assert_adds_up};
+use crate::support::{FakeClock, TICK, assert_adds_up, block_on, yield_once};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -146,15 +149,19 @@ fn sixteen_callers_get_one_build_and_a_failed_one_hands_over() {
         let (builds, start) = (AtomicU64::new(0), Barrier::new(16));
         let results: Vec<_> = thread::scope(|scope| {
             let threads: Vec<_> = (0..16)
-                .map(|_| {
-                    scope.spawn(|| {
+                .map(|number| {
+                    let (cache, builds, start) = (&cache, &builds, &start);
+                    scope.spawn(move || {
                         start.wait();
                         let build = || match builds.fetch_add(1, Ordering::Relaxed) {
                             0 => panic!("planted"),
                             1 => Err("planted"),
                             _ => Ok(key),
                         };
-                        let get = || cache.try_get_or_insert_with(&key, build);
+                        let get = || match number % 2 {
+                            0 => cache.try_get_or_insert_with(&key, build),
+                            _ => block_on(cache.try_get_or_insert_async(&key, async { build() })),
+                        };
                         catch_unwind(AssertUnwindSafe(get))
                     })
                 })
@@ -169,6 +176,100 @@ fn sixteen_callers_get_one_build_and_a_failed_one_hands_over() {
     let it = cache.statistics();
     assert_eq!((it.hits + it.misses, it.inserted), (1600, 100));
     assert_adds_up(&it);
+}
+
+/// Counts how often it is woken, and by its references who still could.
+#[derive(Default)]
+struct Woken(AtomicU64);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn poll<F: Future>(future: Pin<&mut F>, woken: &Arc<Woken>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(&Waker::from(woken.clone())))
+}
+
+#[test]
+fn dropping_the_future_that_builds_hands_over() {
+    let cache = WeakCache::<u64, u64>::builder("weak_cancel").strong(0).build().expect("valid");
+    let [woken, left, other] = [(); 3].map(|()| Arc::<Woken>::default());
+    let mut leader = Box::pin(cache.get_or_insert_async(&1, pending()));
+    assert!(poll(leader.as_mut(), &other).is_pending());
+    let mut leaves = Box::pin(cache.get_or_insert_async(&1, pending()));
+    let mut waits = pin!(cache.get_or_insert_async(&1, async {
+        yield_once().await;
+        7
+    }));
+    for _ in 0..3 {
+        assert!(poll(leaves.as_mut(), &left).is_pending());
+        assert!(poll(waits.as_mut(), &other).is_pending());
+        assert!(poll(waits.as_mut(), &woken).is_pending());
+    }
+    assert_eq!(Arc::strong_count(&left), 2, "each waits once, however often it is polled");
+    drop(leaves);
+    assert_eq!(Arc::strong_count(&left), 1, "nobody wakes who has left");
+    assert_eq!(woken.0.load(Ordering::Relaxed), 0);
+    drop(leader);
+    let wakes = [&woken, &left, &other].map(|it| it.0.load(Ordering::Relaxed));
+    assert_eq!(wakes, [1, 0, 0], "the last waker counts");
+    assert!(poll(waits.as_mut(), &woken).is_pending(), "its own build gives way once");
+    assert_eq!(poll(waits.as_mut(), &woken), Poll::Ready(Arc::new(7)));
+    let it = cache.statistics();
+    assert_eq!((it.hits, it.misses, it.inserted), (0, 3, 1));
+    assert_adds_up(&it);
+}
+
+#[test]
+fn a_thread_waits_for_a_task() {
+    let cache = WeakCache::<u64, u64>::builder("weak_mixed").strong(0).build().expect("valid");
+    let (go, gone) = std::sync::mpsc::channel();
+    let started = Barrier::new(2);
+    thread::scope(|scope| {
+        let (cache, started) = (&cache, &started);
+        let task = scope.spawn(move || {
+            block_on(cache.get_or_insert_async(&1, async {
+                started.wait();
+                gone.recv().expect("sent");
+                1
+            }))
+        });
+        started.wait();
+        let waiter = scope.spawn(move || cache.get_or_insert_with(&1, || unreachable!("built")));
+        while cache.statistics().misses < 2 {
+            thread::yield_now();
+        }
+        go.send(()).expect("received");
+        let (built, waited) = (task.join().expect("no panic"), waiter.join().expect("no panic"));
+        assert!(Arc::ptr_eq(&built, &waited));
+    });
+}
+
+/// Over all polls, under the cache's tag.
+#[test]
+fn what_a_future_builds_is_measured() {
+    let cache = WeakCache::<u64, Vec<u8>>::builder("weak_polls").build().expect("valid");
+    let build = async {
+        let mut value = Vec::with_capacity(1000);
+        yield_once().await;
+        value.reserve_exact(3000);
+        value
+    };
+    let value = block_on(cache.get_or_insert_async(&1, build));
+    assert_eq!(value.capacity(), 3000);
+    drop(value);
+    assert_eq!(cache.statistics().idle_bytes, 16 + 24 + 3000);
+}
+
+#[test]
+fn futures_of_a_weak_cache_can_be_sent() {
+    fn sendable<T: Send>(future: T) -> T {
+        future
+    }
+    let cache = WeakCache::<u64, u64>::builder("weak_send").build().expect("valid");
+    assert_eq!(*block_on(sendable(cache.get_or_insert_async(&1, async { 1 }))), 1);
 }
 
 #[test]

@@ -68,16 +68,14 @@ impl<K: Hash + Eq, V> Inner<K, V> {
         }
     }
 
-    /// Builds a value under the cache's tag; tells what that left on the heap, 0 where
-    /// nobody counts.
-    pub(super) fn booked<E>(
-        &self,
-        build: impl FnOnce() -> Result<V, E>,
-    ) -> Result<(Arc<V>, u64), E> {
+    /// Runs a part of a build under the cache's tag; adds what that left on the heap to
+    /// `bytes`, nothing where nobody counts.
+    pub(super) fn measured<R>(&self, bytes: &mut i64, build: impl FnOnce() -> R) -> R {
         let _scope = self.tag.enter();
         let meter = Meter::start(true, &self.tag);
-        let value = Arc::new(build()?);
-        Ok((value, meter.stop().unwrap_or(0).max(0).cast_unsigned()))
+        let result = build();
+        *bytes += meter.stop().unwrap_or(0);
+        result
     }
 
     pub(super) fn len(&self) -> usize {
@@ -149,7 +147,8 @@ impl<K: Hash + Eq, V> Inner<K, V> {
 
     /// Keeps a value alive until enough others have come; now and then, lets go
     /// what is too old.
-    pub(super) fn keep(&self, value: Arc<V>, bytes: u64) {
+    pub(super) fn keep(&self, value: Arc<V>, built_bytes: i64) {
+        let bytes = built_bytes.max(0).cast_unsigned();
         let now = self.clock.now();
         // Relaxed: who is too late finds less to sweep.
         let sweep_at = self.sweep_at.load(Ordering::Relaxed);

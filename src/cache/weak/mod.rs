@@ -14,10 +14,13 @@ mod shard;
 use std::borrow::Borrow;
 use std::convert::Infallible;
 use std::fmt;
+use std::future::{Future, poll_fn};
 use std::hash::Hash;
+use std::pin::pin;
 use std::sync::Arc;
 
 use crate::reclaim::CacheStatistics;
+use crate::sync::park::block_on;
 
 use super::counters::Event;
 use super::departure::Cause;
@@ -103,7 +106,8 @@ where
     /// The value of a key, built now under the cache's tag if it is not there.
     ///
     /// Of several callers one builds, the others get what it built; waiting blocks the
-    /// thread. A build that looks its own key up waits for itself, for ever.
+    /// thread: never call this in async code, as of a [`BoundedCache`](crate::BoundedCache).
+    /// A build that looks its own key up waits for itself, for ever.
     ///
     /// # Panics
     ///
@@ -137,32 +141,124 @@ where
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        let inner = &*self.inner;
         let mut missed = false;
         let flight = loop {
-            match inner.find_or_lead(key) {
-                Found::Value(value) => {
-                    inner.counters.add(if missed { Event::Coalesced } else { Event::Hit }, 1);
-                    return Ok(value);
-                }
+            match self.look(key, &mut missed) {
+                Found::Value(value) => return Ok(value),
                 Found::Building(flight) => {
-                    inner.counters.add(Event::Miss, u64::from(!missed));
-                    missed = true;
-                    if let Some(value) = flight.wait() {
-                        inner.counters.add(Event::Coalesced, 1);
+                    let built = block_on(&mut flight.landing(), None).flatten();
+                    if let Some(value) = self.coalesced(built) {
                         return Ok(value);
                     }
                 }
                 Found::Nothing(flight) => break flight,
             }
         };
-        inner.counters.add(Event::Miss, u64::from(!missed));
-        let leader = Leader::new(&flight, || inner.abandon(key, &flight));
-        let (value, bytes) = inner.booked(build)?;
-        inner.put(key.to_owned(), &value, Some(&flight));
+        let leader = Leader::new(&flight, || self.inner.abandon(key, &flight));
+        let mut bytes = 0;
+        let value = self.inner.measured(&mut bytes, || Ok(Arc::new(build()?)))?;
+        self.inner.put(key.to_owned(), &value, Some(&flight));
         leader.built(&value);
-        inner.keep(Arc::clone(&value), bytes);
+        self.inner.keep(Arc::clone(&value), bytes);
         Ok(value)
+    }
+
+    /// The value of a key, built by a future if it is not there.
+    ///
+    /// As [`get_or_insert_with`](Self::get_or_insert_with), for any runtime. The future
+    /// is polled under the cache's tag. If it is dropped before its end, one of those
+    /// who wait builds.
+    ///
+    /// # Concurrency
+    ///
+    /// Waiting blocks no thread. Callers of both kinds wait for each other: those of
+    /// [`get_or_insert_with`](Self::get_or_insert_with) must be on threads that this
+    /// future does not need, outside async code.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use heapledger::WeakCache;
+    ///
+    /// async fn font(fonts: &WeakCache<String, Vec<u8>>, name: &str) -> Arc<Vec<u8>> {
+    ///     fonts.get_or_insert_async(name, async { name.as_bytes().to_vec() }).await
+    /// }
+    /// ```
+    pub async fn get_or_insert_async<Q>(&self, key: &Q, build: impl Future<Output = V>) -> Arc<V>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        match self.try_get_or_insert_async(key, async { Ok::<_, Infallible>(build.await) }).await {
+            Ok(value) => value,
+            Err(never) => match never {},
+        }
+    }
+
+    /// As [`get_or_insert_async`](Self::get_or_insert_async), with a build that may fail.
+    ///
+    /// # Errors
+    ///
+    /// What the future returns; nothing is kept, and one of those who wait builds.
+    pub async fn try_get_or_insert_async<Q, E>(
+        &self,
+        key: &Q,
+        build: impl Future<Output = Result<V, E>>,
+    ) -> Result<Arc<V>, E>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        let mut missed = false;
+        let flight = loop {
+            match self.look(key, &mut missed) {
+                Found::Value(value) => return Ok(value),
+                Found::Building(flight) => {
+                    let built = flight.landing().await;
+                    if let Some(value) = self.coalesced(built) {
+                        return Ok(value);
+                    }
+                }
+                Found::Nothing(flight) => break flight,
+            }
+        };
+        let leader = Leader::new(&flight, || self.inner.abandon(key, &flight));
+        let mut build = pin!(build);
+        let mut bytes = 0;
+        // Each poll by itself: the next may come on another thread.
+        let value = poll_fn(|context| {
+            self.inner.measured(&mut bytes, || build.as_mut().poll(context).map_ok(Arc::new))
+        })
+        .await?;
+        self.inner.put(key.to_owned(), &value, Some(&flight));
+        leader.built(&value);
+        self.inner.keep(Arc::clone(&value), bytes);
+        Ok(value)
+    }
+
+    /// Looks a key up, and counts that: `missed` says whether it was before.
+    fn look<Q>(&self, key: &Q, missed: &mut bool) -> Found<V>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        let found = self.inner.find_or_lead(key);
+        let counters = &self.inner.counters;
+        match (&found, *missed) {
+            (Found::Value(_), false) => counters.add(Event::Hit, 1),
+            (Found::Value(_), true) => counters.add(Event::Coalesced, 1),
+            (_, false) => counters.add(Event::Miss, 1),
+            (_, true) => {}
+        }
+        *missed = true;
+        found
+    }
+
+    /// Counts what another caller built.
+    fn coalesced(&self, built: Option<Arc<V>>) -> Option<Arc<V>> {
+        self.inner.counters.add(Event::Coalesced, u64::from(built.is_some()));
+        built
     }
 
     /// Takes an entry out; returns its value if it is alive and not too old.
