@@ -1,6 +1,7 @@
 #!/bin/sh
-# The gate on what heapledger adds to an allocation and its free, in instructions
-# (callgrind, exact, the same on every run). About 30 seconds after the build.
+# The gate on what heapledger adds to an allocation and its free, and on what pools do
+# for an object, in instructions (callgrind, exact, the same on every run). About 30
+# seconds after the build.
 #
 #   ci/instructions.sh        checks the limits below
 #   LIMIT_NO_SCOPE=18 LIMIT_IN_SCOPE=32 ci/instructions.sh
@@ -11,6 +12,13 @@ cd "$(dirname "$0")/.."
 
 LIMIT_NO_SCOPE=${LIMIT_NO_SCOPE:-20}
 LIMIT_IN_SCOPE=${LIMIT_IN_SCOPE:-40}
+
+# An object taken and returned, the loop around it included.
+LIMITS_POOLS="Pool 42
+Pool_64_held 77
+pool! 41
+pool!_64_held 72
+BoundedPool 76"
 
 # No scope: every size of 16..256. In a scope: those that stay in their size
 # class with the owner's 8 bytes; the others are shown, as their cost is
@@ -31,21 +39,21 @@ target=${CARGO_TARGET_DIR:-target}/release
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# Lines `<size> <instructions per pair>` for one variant.
+# count <variant> <function> <arguments>: lines `<size or name> <instructions each>`.
 count() {
     variant=$1
-    # shellcheck disable=SC2086 # one argument a size
+    function=$2
+    shift 2
     valgrind --tool=callgrind --callgrind-out-file="$work/$variant.out" \
-        --collect-atstart=no --toggle-collect=heapledger_measured \
-        --dump-after=heapledger_measured --quiet \
-        "$target/instructions-$variant" $SIZES >"$work/$variant.sizes"
+        --collect-atstart=no --toggle-collect="$function" --dump-after="$function" --quiet \
+        "$target/instructions-$variant" "$@" >"$work/$variant.names"
     number=0
-    while read -r size pairs; do
+    while read -r name times; do
         number=$((number + 1))
-        awk -v size="$size" -v pairs="$pairs" \
-            '/^(totals|summary):/ { sum = $2 } END { printf "%d %.2f\n", size, sum / pairs }' \
+        awk -v name="$name" -v times="$times" \
+            '/^(totals|summary):/ { sum = $2 } END { printf "%s %.2f\n", name, sum / times }' \
             "$work/$variant.out.$number"
-    done <"$work/$variant.sizes" >"$work/$variant"
+    done <"$work/$variant.names" >"$work/$variant"
 }
 
 # Checks the counts against two limits; prints the table and what exceeds them.
@@ -74,12 +82,31 @@ check() {
         }'
 }
 
-for variant in bare no-scope in-scope; do count "$variant"; done
+# check_pools <lines `name limit`>
+check_pools() {
+    echo "$1" | paste -d' ' - "$work/pools" | awk '
+        BEGIN { printf "\n| an object of | instructions | limit |\n|---|---|---|\n" }
+        {
+            if ($1 != $3) { print "the names differ: " $1 ", " $3; failed++ }
+            mark = ""
+            if ($4 > $2) { mark = " ✗"; failed++ }
+            gsub("_", " ", $1)
+            printf "| %s | %.1f%s | %s |\n", $1, $4, mark, $2
+        }
+        END { exit failed > 0 || NR < 5 }'
+}
 
-# A gate that cannot fail is none: with either limit at 1, which nothing can
-# keep, it has to.
-if check 1 "$LIMIT_IN_SCOPE" >/dev/null || check "$LIMIT_NO_SCOPE" 1 >/dev/null; then
+# shellcheck disable=SC2086 # one argument a size
+for variant in bare no-scope in-scope; do count "$variant" heapledger_measured $SIZES; done
+count pools heapledger_measured_work
+
+# A gate that cannot fail is none: with a limit at 1, which nothing can keep, it has
+# to.
+none=$(echo "$LIMITS_POOLS" | sed 's/ .*/ 1/')
+if check 1 "$LIMIT_IN_SCOPE" >/dev/null || check "$LIMIT_NO_SCOPE" 1 >/dev/null ||
+    check_pools "$none" >/dev/null; then
     echo "the gate passes whatever is measured" >&2
     exit 2
 fi
 check "$LIMIT_NO_SCOPE" "$LIMIT_IN_SCOPE"
+check_pools "$LIMITS_POOLS"

@@ -1,8 +1,9 @@
 //! The work whose instructions `ci/instructions.sh` counts under callgrind.
 //!
-//! Each binary runs [`run`] over its own allocator. callgrind collects inside
-//! [`heapledger_measured`] only and writes one dump after each call of it, so the
-//! numbers are exact and neither start-up nor warm-up is in them.
+//! Each binary runs [`run`] over its own allocator, or [`run_work`]. callgrind collects
+//! inside [`heapledger_measured`] and `heapledger_measured_work` only and writes one dump
+//! after each call of these, so the numbers are exact and neither start-up nor warm-up
+//! is in them.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::hint::black_box;
@@ -39,6 +40,25 @@ pub fn run(sizes: impl Iterator<Item = String>) {
 pub extern "C" fn heapledger_measured(size: usize, align: usize) {
     let layout = Layout::from_size_align(size, align);
     pairs(layout.unwrap_or_else(|error| panic!("{size} bytes: {error}")), PAIRS);
+}
+
+/// Work that does something so many times.
+pub type Work<'w> = &'w dyn Fn(usize);
+
+/// Measures each piece of work; prints `<name> <times>` for each, in order.
+pub fn run_work(all: &[(&str, Work<'_>)]) {
+    for (name, work) in all {
+        work(WARM_UP_PAIRS);
+        heapledger_measured_work(*work);
+        println!("{name} {PAIRS}");
+    }
+}
+
+/// The part that callgrind collects, by this name.
+#[unsafe(no_mangle)]
+#[inline(never)]
+fn heapledger_measured_work(work: Work<'_>) {
+    work(PAIRS);
 }
 
 /// Allocates and frees, `count` times.
