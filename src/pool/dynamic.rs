@@ -23,7 +23,8 @@ use super::{PoolBuilder, PoolError, PoolGuard, statistics};
 /// [`acquire`](Self::acquire) gives an object that an earlier user is done with, or
 /// a new one; dropping the guard resets it and keeps it ready. A clone is one more
 /// handle on the same pool: a task that must be `'static` takes one along and
-/// borrows its guards from that, and nothing is counted per acquisition.
+/// borrows its guards from that, and nothing is counted per acquisition. From a pool in
+/// a `static` ([`LazyLock`](std::sync::LazyLock)) guards are `'static` themselves.
 ///
 /// Objects and what the factory allocates belong to the tag `pool/<name>`. What a user
 /// has an object allocate belongs to the user's tag, and what it grows to the tag of the
