@@ -173,7 +173,12 @@ fn a_sweeping_thread_needs_no_operation() {
     }
     assert_eq!((cache.len(), cache.get(&1)), (0, None));
     drop(cache);
-    assert_eq!(Arc::strong_count(&alive), 1, "nothing of the cache is left");
+    // If the thread was just sweeping, it is the one that drops what is left.
+    let start = Instant::now();
+    while Arc::strong_count(&alive) > 1 {
+        assert!(start.elapsed() < Duration::from_secs(60), "something of the cache is left");
+        std::thread::yield_now();
+    }
 }
 
 /// Between an entry's deadline and its sweep, a look-up goes by the time that the
