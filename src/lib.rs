@@ -62,6 +62,7 @@ mod attributes;
 pub mod bench;
 #[cfg(all(feature = "cache", not(loom)))]
 mod cache;
+mod each;
 #[cfg(not(loom))]
 mod error;
 #[cfg(not(loom))]

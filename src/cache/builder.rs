@@ -169,9 +169,9 @@ where
     ///
     /// Expired bytes leave though nobody uses the cache, 0.3 s and an interval after their
     /// deadline at most, and a hit does not ask the system for the time; an entry may be
-    /// found an interval too long. The thread
-    /// ends with the cache's last handle. A forked child has no such thread: nothing
-    /// expires there.
+    /// found an interval too long. The thread ends with the cache's last handle. A forked
+    /// child has no such thread, and must not use the cache: one of its locks may have been
+    /// that thread's at the fork. It may drop the cache.
     pub fn sweep_every(mut self, interval: Duration) -> Self {
         self.sweep_every = Some(interval);
         self

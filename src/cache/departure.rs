@@ -1,9 +1,10 @@
 //! Entries on their way out: collected under a shard's lock, handed over after it.
 
-use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use quick_cache::Lifecycle;
+
+use crate::each::each;
 
 use super::counters::{Counters, Event};
 use super::table::Entry;
@@ -129,7 +130,7 @@ impl<K, V> Evicted<K, V> {
     /// entries were handed over.
     pub(super) fn deliver(mut self, counters: &Counters, listener: Option<&Listener<K, V>>) {
         let departed = self.first.take().into_iter().chain(self.rest.drain(..));
-        each_despite_panics(departed, |one| {
+        each(departed, |one| {
             count(counters, &one);
             let Departed { key, value, cause, .. } = one;
             match listener {
@@ -137,20 +138,6 @@ impl<K, V> Evicted<K, V> {
                 None => drop((key, value)),
             }
         });
-    }
-}
-
-/// Hands every one to `each`, and passes on the first panic after the last.
-///
-/// A panic half-way would drop the rest untold, and abort if one of them panics, too.
-pub(super) fn each_despite_panics<T>(all: impl Iterator<Item = T>, mut each: impl FnMut(T)) {
-    let mut panicked = None;
-    for one in all {
-        let done = panic::catch_unwind(AssertUnwindSafe(|| each(one)));
-        panicked = panicked.or(done.err());
-    }
-    if let Some(payload) = panicked {
-        panic::resume_unwind(payload);
     }
 }
 

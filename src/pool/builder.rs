@@ -161,7 +161,8 @@ impl<T: Send> PoolBuilder<T> {
     ///
     /// # Panics
     ///
-    /// If the factory does, filling it.
+    /// If the factory does, filling it. Where the system has no memory for the pool's table
+    /// (128 KiB) the process ends, as for any allocation.
     pub fn build(self) -> Result<Pool<T>, PoolError> {
         let retained_max = match self.retained_max {
             Some(objects) => objects,

@@ -49,7 +49,9 @@ use super::{PoolBuilder, PoolError, PoolGuard, statistics};
 ///
 /// Any thread may acquire, and release what another acquired. What a thread keeps
 /// ready is inherited by the next thread when it ends. No lock is held while the
-/// factory, the reset, the weigher or a destructor runs: they may use the pool.
+/// factory, the reset, the weigher or a destructor runs: they may use the pool. A child
+/// forked while other threads used it must not: one of them may have held the lock of the
+/// pages.
 ///
 /// # Examples
 ///

@@ -63,7 +63,6 @@ pub use {
 // not alike: by key, by name, by id.
 #[cfg(not(loom))]
 mod bounded;
-pub(crate) mod each;
 #[cfg_attr(loom, allow(dead_code, unused_imports, reason = "the models use a part"))]
 pub(crate) mod gate;
 #[cfg(not(loom))]

@@ -13,7 +13,7 @@
 //! memory is a valid shard.
 
 use core::ptr::{self, NonNull};
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::Ordering::{Acquire, Relaxed};
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64};
 
 use super::depot::{Depot, MAGAZINE, Magazine};
@@ -103,7 +103,7 @@ impl Loaded {
         }
     }
 
-    /// Objects in it. Others who read while it is exchanged find it empty.
+    /// Objects in it. Others who read while it is exchanged find none.
     fn len(&self) -> u32 {
         self.slots_up_to(&self.top)
     }
@@ -114,10 +114,13 @@ impl Loaded {
     }
 
     fn slots_up_to(&self, place: &AtomicPtr<*mut u8>) -> u32 {
-        let first = self.slots.load(Relaxed).addr();
-        let bytes = place.load(Relaxed).addr().saturating_sub(first);
+        // Who reads without the turn may see parts of two arrays: a second look, after the
+        // place, tells. Acquire keeps it there; numbers for people need no more.
+        let first = self.slots.load(Acquire).addr();
+        let bytes = place.load(Acquire).addr().saturating_sub(first);
         let len = bytes / size_of::<*mut u8>();
-        if len > MAGAZINE { 0 } else { len as u32 }
+        let is_same = self.slots.load(Relaxed).addr() == first;
+        if len > MAGAZINE || !is_same { 0 } else { len as u32 }
     }
 
     fn set_limit(&self, limit: u32) {
@@ -241,10 +244,11 @@ impl Shard {
         if self.previous.len.load(Relaxed) == 0 {
             return None;
         }
-        // The limit stays: it left room for the previous objects, which are now none.
         let limit = self.loaded.limit();
         self.exchange();
-        self.loaded.set_limit(limit);
+        // The limit left room for the previous objects; those may be some again, where
+        // the fast path gave way to somebody who then took nothing.
+        self.loaded.set_limit(limit.min(self.room_to_load()));
         self.pop()
     }
 
@@ -613,5 +617,17 @@ mod tests {
             let ready = shard.ready() as usize;
             assert_eq!(core::iter::from_fn(take).take(200).count(), ready);
         }
+    }
+
+    /// `pop_previous` is called, too, where the fast path gave way to somebody who wanted
+    /// the part, and then took nothing: with objects in both magazines.
+    #[test]
+    fn an_exchange_with_objects_in_both_keeps_to_the_room() {
+        let mut arrays = [[ptr::dangling_mut(); 64]; 2];
+        let shard = with_loaded(64, 32, 66, &mut arrays);
+        shard.previous.len.store(1, Relaxed);
+        assert!(shard.pop_previous().is_some());
+        while shard.push(NonNull::dangling()) {}
+        assert!(shard.ready() <= 66, "{} ready", shard.ready());
     }
 }

@@ -4,7 +4,7 @@ use core::fmt;
 use core::mem::ManuallyDrop;
 use core::num::NonZeroU64;
 
-use super::each::each;
+use crate::each::each;
 
 /// The key of an object in a [`Slab`]: its place, and the place's generation.
 ///

@@ -125,10 +125,11 @@ pub const WAIT_BUCKETS: usize = 32;
 pub struct WaitStatistics {
     /// Acquisitions that had to wait, those that gave up included.
     pub waits: u64,
-    /// Of these, the ones that ran out of the pool's time.
+    /// Of these, the ones that ran out of time: the pool's, or that of the call.
     pub timeouts: u64,
-    /// Of these, the ones that were dropped while they waited: by a runtime's timeout, a
-    /// `select!` that another branch won, or an aborted task.
+    /// Of these, futures that were dropped before they gave an object: by a runtime's
+    /// timeout, a `select!` that another branch won, an aborted task. Also if it was their
+    /// turn already (then a hit, too), or the pool had been closed meanwhile.
     pub cancelled: u64,
     /// Who waits now.
     pub waiting: u64,

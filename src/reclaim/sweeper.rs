@@ -9,6 +9,8 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use crate::each::drop_payload;
+
 /// Not more often: a shorter interval would keep a processor busy.
 const INTERVAL_MIN: Duration = Duration::from_millis(1);
 
@@ -33,10 +35,11 @@ impl Sweeper {
         let (alive, ended) = mpsc::channel();
         let run = move || {
             while ended.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
-                // User code's panic was printed; the time must go on all the same.
-                let swept = panic::catch_unwind(AssertUnwindSafe(&sweep));
-                if !swept.unwrap_or(true) {
-                    break;
+                match panic::catch_unwind(AssertUnwindSafe(&sweep)) {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    // It was printed; the time must go on all the same.
+                    Err(payload) => drop_payload(Some(payload)),
                 }
             }
         };
@@ -45,11 +48,19 @@ impl Sweeper {
     }
 }
 
+impl Sweeper {
+    /// Whether the thread is in another process: this is a forked child's, and the fork
+    /// may have cut the thread off with a lock in its hands.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        self.process != process::id()
+    }
+}
+
 impl Drop for Sweeper {
     fn drop(&mut self) {
-        if self.process != process::id() {
-            // To wait for the thread would be for ever; and the fork may have cut it off
-            // with the channel's lock in its hands.
+        if self.is_elsewhere() {
+            // To wait for the thread would be for ever; and one of those locks may be the
+            // channel's.
             mem::forget((self.alive.take(), self.thread.take()));
             return;
         }

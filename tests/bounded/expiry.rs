@@ -1,8 +1,8 @@
 //! Health checks, and objects that are too old. Times are 0 or an hour: what must
 //! expire has, and what must not has not, however slow the machine is.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use heapledger::{BoundedPool, BoundedPoolBuilder, Lease};
@@ -112,9 +112,72 @@ fn a_sweeping_thread_needs_no_use_of_the_pool() {
     assert_eq!(Arc::strong_count(&ended), 1, "nothing of the pool is left");
 }
 
+/// The thread goes on whatever a destructor panics with.
+#[test]
+fn a_panic_that_panics_when_it_is_dropped_does_not_end_the_sweeping_thread() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("planted");
+        }
+    }
+    struct Ends(Arc<AtomicUsize>);
+    impl Drop for Ends {
+        fn drop(&mut self) {
+            if std::thread::current().name() == Some("pool-sweeper")
+                && self.0.fetch_add(1, SeqCst) == 0
+            {
+                std::panic::panic_any(Bomb);
+            }
+        }
+    }
+    let ended = Arc::new(AtomicUsize::new(0));
+    let count = ended.clone();
+    let pool = BoundedPool::builder("bounded/bomb", 1, move || Ends(count.clone()))
+        .idle_timeout(Duration::from_millis(1))
+        .sweep_every(Duration::from_millis(5))
+        .build()
+        .unwrap();
+    let begin = Instant::now();
+    while ended.load(SeqCst) < 2 {
+        assert!(begin.elapsed() < crate::LONG, "nobody sweeps");
+        if pool.statistics().retained == 0 {
+            drop(pool.acquire().unwrap());
+        }
+        std::thread::yield_now();
+    }
+}
+
+/// While one is being dropped, the others are still there for others.
+#[test]
+fn expired_objects_are_discarded_one_by_one() {
+    static POOL: OnceLock<BoundedPool<Looks>> = OnceLock::new();
+    static SEEN: Mutex<Vec<(u64, u64)>> = Mutex::new(Vec::new());
+    struct Looks;
+    impl Drop for Looks {
+        fn drop(&mut self) {
+            let it = POOL.get().unwrap().statistics();
+            SEEN.lock().unwrap().push((it.in_use, it.retained));
+        }
+    }
+    let timeout = Duration::from_millis(20);
+    let builder = BoundedPool::builder("bounded/one_by_one", 3, || Looks).idle_timeout(timeout);
+    let pool = POOL.get_or_init(|| builder.build().unwrap());
+    loop {
+        drop([(); 3].map(|()| pool.acquire().unwrap()));
+        std::thread::sleep(2 * timeout);
+        SEEN.lock().unwrap().clear();
+        // Unless one was found expired when another one came back.
+        if pool.remove_expired() == 3 {
+            break;
+        }
+    }
+    assert_eq!(*SEEN.lock().unwrap(), [(1, 2), (1, 1), (1, 0)]);
+}
+
 #[test]
 fn a_pool_dropped_by_its_own_sweeping_thread_ends_too() {
-    type Own = Arc<std::sync::Mutex<Option<BoundedPool<Last>>>>;
+    type Own = Arc<Mutex<Option<BoundedPool<Last>>>>;
     struct Last(Own, Arc<AtomicUsize>);
     impl Drop for Last {
         fn drop(&mut self) {

@@ -217,28 +217,31 @@ fn magazines_go_round_a_million_times() {
     assert_eq!(live("pool/round"), (0, 0), "nothing is left of it");
 }
 
-/// A child of `fork` has no thread but the one that forked: dropping what had one must
-/// not wait for it. (With glibc it could: there, all other threads have ended.)
+/// A child of `fork` has no thread but the one that forked. Dropping what had one must not
+/// wait for it (with glibc it could, there all other threads have ended), nor for a lock
+/// that it held: here it holds the pool's most of the time.
 #[cfg(unix)]
 fn a_forked_child_does_not_wait_for_a_sweeping_thread() {
+    const OBJECTS: usize = 100_000;
     let hour = Duration::from_secs(3600);
-    let pool = BoundedPool::builder("forked", 1, || 1).idle_timeout(hour).sweep_every(hour);
-    let pool = pool.build().unwrap();
-    drop(pool.acquire().unwrap());
-    // The thread sleeps by then, and holds nothing.
-    std::thread::sleep(Duration::from_millis(50));
-    // SAFETY: the child calls nothing that may wait for a lock, but what is shown here,
-    // and ends by `_exit` or by the alarm.
-    let child = unsafe { libc::fork() };
-    if child == 0 {
-        // SAFETY: as above.
-        unsafe { libc::alarm(20) };
-        drop(pool);
-        // SAFETY: as above.
-        unsafe { libc::_exit(0) };
+    let pool = BoundedPool::builder("forked", OBJECTS, || 1).idle_timeout(hour);
+    let pool = pool.sweep_every(Duration::from_millis(1)).build().unwrap();
+    let leases: Vec<_> = (0..OBJECTS).map(|_| pool.acquire().unwrap()).collect();
+    drop(leases);
+    for number in 0..20 {
+        // SAFETY: the child calls nothing that may wait for a lock, but what is shown
+        // here, and ends by `_exit` or by the alarm.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            // SAFETY: as above.
+            unsafe { libc::alarm(20) };
+            drop(pool);
+            // SAFETY: as above.
+            unsafe { libc::_exit(0) };
+        }
+        let mut status = -1;
+        // SAFETY: a child of this process, and a place for its status.
+        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+        assert_eq!(status, 0, "child {number} was ended by its alarm");
     }
-    let mut status = -1;
-    // SAFETY: a child of this process, and a place for its status.
-    assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
-    assert_eq!(status, 0, "the child was ended by its alarm");
 }

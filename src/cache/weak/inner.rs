@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use quick_cache::DefaultHashBuilder;
 
+use crate::each::each;
 use crate::reclaim::{self, CacheStatistics, Reclaimer, ReclaimerStatistics};
 use crate::scope::Tag;
 
 use super::super::clock::{Clock, Tick, deadline};
 use super::super::counters::{Counters, Event};
-use super::super::departure::{Cause, each_despite_panics};
+use super::super::departure::Cause;
 use super::super::measured::Meter;
 use super::flight::Flight;
 use super::shard::{Found, Gone, Shard};
@@ -186,7 +187,7 @@ impl<K: Hash + Eq, V> Inner<K, V> {
 
     pub(super) fn sweep(&self) -> usize {
         let now = self.clock.now();
-        each_despite_panics(self.release(|until, _| until <= now).into_iter(), drop);
+        each(self.release(|until, _| until <= now), drop);
         let mut swept = 0;
         for shard in &self.shards {
             let gone = lock(shard).sweep(now);

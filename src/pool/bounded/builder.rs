@@ -82,18 +82,26 @@ impl<T: Send + 'static> BoundedPoolBuilder<T> {
     }
 
     /// Discards objects that nobody used for so long; kept for ever unless set.
+    ///
+    /// As [`max_lifetime`](Self::max_lifetime): in a pool that nobody uses nothing leaves
+    /// by itself, unless [`sweep_every`](Self::sweep_every) is set.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.recipe.idle_timeout = Some(timeout);
         self
     }
 
     /// Gives the pool a thread that discards idle objects which have expired, every
-    /// `interval` (of at least 1 ms), though nobody uses the pool.
+    /// `interval` (of at least 1 ms), though nobody uses the pool: an object leaves an
+    /// interval too late at most, and one after the other.
     ///
-    /// Their destructors run on that thread; it goes on when one panics. It ends when the
-    /// pool is dropped, which waits for a destructor that still runs. None is started where
-    /// neither [`max_lifetime`](Self::max_lifetime) nor
-    /// [`idle_timeout`](Self::idle_timeout) is set, and a forked child has none.
+    /// Their destructors run on that thread, outside any runtime; it goes on when one
+    /// panics. It ends when the pool is dropped, which waits for the destructor that still
+    /// runs, unless that is what drops the pool. So a destructor must not drop another pool
+    /// whose thread may wait for this one. None is started where neither
+    /// [`max_lifetime`](Self::max_lifetime) nor [`idle_timeout`](Self::idle_timeout) is set.
+    ///
+    /// A forked child has no such thread, and must not use the pool: its lock may have been
+    /// that thread's at the fork. It may drop the pool.
     pub fn sweep_every(mut self, interval: Duration) -> Self {
         self.sweep_every = Some(interval);
         self
@@ -132,7 +140,7 @@ impl<T: Send + 'static> BoundedPoolBuilder<T> {
         let sweeper = interval.map(|interval| tag.run(|| sweep(&shared, interval))).transpose()?;
         let reclaimer: Arc<dyn Reclaimer> = Arc::<Shared<T>>::clone(&shared);
         reclaim::register(&reclaimer);
-        Ok(BoundedPool { shared, _sweeper: sweeper })
+        Ok(BoundedPool { shared, sweeper })
     }
 }
 

@@ -19,8 +19,8 @@ use self::acquire::Turn;
 use self::recipe::{BoxError, Object};
 use self::shared::Shared;
 use super::PoolError;
-use super::each::each;
 use super::gate::{Claim, Held};
+use crate::each::each;
 use crate::reclaim::sweeper::Sweeper;
 use crate::reclaim::{PoolStatistics, Reclaimer, ReclaimerStatistics};
 use crate::scope::Tag;
@@ -44,7 +44,8 @@ pub use lease::Lease;
 /// [`shrink_idle()`](crate::shrink_idle).
 ///
 /// Dropping the pool closes it: idle objects are dropped at once, those in use (by
-/// [owned](Lease::into_owned) leases) when they come back.
+/// [owned](Lease::into_owned) leases) when they come back. With a
+/// [sweeping thread](BoundedPoolBuilder::sweep_every) it waits for that to end.
 ///
 /// # Cost
 ///
@@ -79,8 +80,7 @@ pub use lease::Lease;
 /// ```
 pub struct BoundedPool<T> {
     shared: Arc<Shared<T>>,
-    /// After the pool is closed.
-    _sweeper: Option<Sweeper>,
+    sweeper: Option<Sweeper>,
 }
 
 impl<T: Send + 'static> BoundedPool<T> {
@@ -277,8 +277,12 @@ impl<T> BoundedPool<T> {
         self.shared.gate.standing().closed
     }
 
-    /// Discards the idle objects that are too old or were idle for too long; returns
-    /// how many.
+    /// Discards the idle objects that are too old or were idle for too long, one after
+    /// the other; returns how many.
+    ///
+    /// # Panics
+    ///
+    /// If the destructor of a discarded object does, after all of them.
     pub fn remove_expired(&self) -> usize {
         self.shared.remove_expired()
     }
@@ -302,7 +306,11 @@ impl<T> BoundedPool<T> {
 
 impl<T> Drop for BoundedPool<T> {
     fn drop(&mut self) {
-        self.close();
+        // In a forked child the lock may be that thread's for ever; and what the thread
+        // was about to do there holds what is shared.
+        if !self.sweeper.as_ref().is_some_and(Sweeper::is_elsewhere) {
+            self.close();
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use super::recipe::Object;
 use super::shared::Shared;
-use crate::pool::each::each;
+use crate::each::each;
 use crate::pool::gate::Standing;
 use crate::reclaim::{self, PoolKind, PoolStatistics, Reclaimer, ReclaimerStatistics};
 use crate::scope::Tag;

@@ -1,5 +1,6 @@
 //! What a pool and its leases share: the gate, and the way of an object through it.
 
+use core::iter;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use core::time::Duration;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,8 +8,8 @@ use std::sync::Arc;
 use std::thread;
 
 use super::recipe::{BoxError, Clock, Counted, Object, Recipe};
+use crate::each::each;
 use crate::pool::PoolError;
-use crate::pool::each::each;
 use crate::pool::gate::{Claim, Gate, Held, Permit, Refusal};
 use crate::pool::wait_times::WaitTimes;
 use crate::scope::Tag;
@@ -201,16 +202,16 @@ impl<T> Shared<T> {
         }
     }
 
+    /// One by one: until its turn comes an object's place is free for another.
     pub(super) fn remove_expired(&self) -> usize {
         let now_ns = self.now_ns();
-        self.discard(self.gate.take_idle(|object| self.recipe.is_expired(object, now_ns)))
-    }
-
-    /// Drops objects, each even if another one's destructor panics.
-    pub(super) fn discard(&self, objects: Vec<Held<'_, Object<T>>>) -> usize {
-        let discarded = objects.len();
-        each(objects, drop);
-        discarded
+        let is_expired = |object: &Object<T>| self.recipe.is_expired(object, now_ns);
+        let mut removed = 0;
+        each(iter::from_fn(|| self.gate.take_one_idle(is_expired)), |object| {
+            removed += 1;
+            drop(object);
+        });
+        removed
     }
 
     #[cold]

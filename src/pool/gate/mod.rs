@@ -30,7 +30,7 @@ pub(crate) use wait::Wait;
 
 use crossbeam_utils::CachePadded;
 
-use super::each::each;
+use crate::each::each;
 use crate::sync::lock::Mutex;
 use shelf::Shelf;
 use state::State;
@@ -125,6 +125,17 @@ impl<T> Gate<T> {
         let taken = idle.extract_if(.., |entry| remove(&entry.object)).collect();
         drop(state);
         self.held(taken)
+    }
+
+    /// Takes out the first idle object that `remove` chooses, which runs under the lock.
+    #[cfg_attr(loom, allow(dead_code))]
+    pub(crate) fn take_one_idle(&self, remove: impl Fn(&T) -> bool) -> Option<Held<'_, T>> {
+        let mut state = self.state.lock();
+        let idle = state.gather(&self.shelf);
+        let place = idle.iter().position(|entry| remove(&entry.object))?;
+        let taken = idle.remove(place);
+        drop(state);
+        Some(Held::new(self, taken))
     }
 
     /// Sums up the idle objects, under the lock.

@@ -10,8 +10,8 @@ use std::time::Instant;
 
 use super::slot::{Cleaned, Slot, held};
 use super::{ResourceError, ResourceGuard};
+use crate::each::each;
 use crate::pool::PoolError;
-use crate::pool::each::each;
 use crate::pool::gate::Refusal;
 use crate::pool::wait_times::WaitTimes;
 use crate::reclaim::{
