@@ -13,13 +13,16 @@
 //! memory is a valid shard.
 
 use core::ptr::{self, NonNull};
-use core::sync::atomic::Ordering::{Acquire, Relaxed};
+use core::sync::atomic::Ordering::Relaxed;
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64};
 
-use super::depot::{Depot, MAGAZINE, Magazine};
+use super::depot::{Depot, Magazine};
 use super::pages::Lot;
 use super::terms::{Terms, Weights};
 use super::turn::Turn;
+use held::{Held, Loaded};
+
+mod held;
 
 /// Empty slots that a thread keeps; what is more goes home.
 const SPARE_MAX: u32 = 128;
@@ -49,22 +52,6 @@ pub(super) struct Shard {
     misses: AtomicU64,
 }
 
-/// The magazine at the top of a shard, as the fast paths like it; none if `slots` is null.
-struct Loaded {
-    slots: AtomicPtr<*mut u8>,
-    /// Behind the last object.
-    top: AtomicPtr<*mut u8>,
-    /// Up to where it takes objects.
-    end: AtomicPtr<*mut u8>,
-}
-
-/// The magazine below that one; none if `slots` is null.
-struct Held {
-    slots: AtomicPtr<*mut u8>,
-    len: AtomicU32,
-    number: AtomicU32,
-}
-
 /// What a search came to.
 pub(super) enum Found {
     /// An object.
@@ -92,92 +79,6 @@ pub(super) struct Loot {
     pub(super) slots: Lot,
     /// Objects that may not be ready there any more.
     pub(super) room: u64,
-}
-
-impl Loaded {
-    const fn new() -> Self {
-        Self {
-            slots: AtomicPtr::new(ptr::null_mut()),
-            top: AtomicPtr::new(ptr::null_mut()),
-            end: AtomicPtr::new(ptr::null_mut()),
-        }
-    }
-
-    /// Objects in it. Others who read while it is exchanged find none.
-    fn len(&self) -> u32 {
-        self.slots_up_to(&self.top)
-    }
-
-    /// Objects that it takes.
-    fn limit(&self) -> u32 {
-        self.slots_up_to(&self.end)
-    }
-
-    fn slots_up_to(&self, place: &AtomicPtr<*mut u8>) -> u32 {
-        // Who reads without the turn may see parts of two arrays: a second look, after the
-        // place, tells. Acquire keeps it there; numbers for people need no more.
-        let first = self.slots.load(Acquire).addr();
-        let bytes = place.load(Acquire).addr().saturating_sub(first);
-        let len = bytes / size_of::<*mut u8>();
-        let is_same = self.slots.load(Relaxed).addr() == first;
-        if len > MAGAZINE || !is_same { 0 } else { len as u32 }
-    }
-
-    fn set_limit(&self, limit: u32) {
-        let slots = self.slots.load(Relaxed);
-        let limit = if slots.is_null() { 0 } else { limit.min(MAGAZINE as u32) };
-        // SAFETY: within the array, or no step from null.
-        self.end.store(unsafe { slots.add(limit as usize) }, Relaxed);
-    }
-
-    fn take(&self, number: u32) -> Option<Magazine> {
-        let slots = NonNull::new(self.slots.load(Relaxed))?;
-        let len = self.len();
-        // In this order: who reads in between finds nothing.
-        self.top.store(ptr::null_mut(), Relaxed);
-        self.slots.store(ptr::null_mut(), Relaxed);
-        self.end.store(ptr::null_mut(), Relaxed);
-        Some(Magazine { number, len, slots })
-    }
-
-    /// Where there is none. Takes no more objects before its limit is set.
-    fn set(&self, magazine: &Magazine) {
-        let slots = magazine.slots.as_ptr();
-        self.slots.store(slots, Relaxed);
-        self.end.store(slots, Relaxed);
-        // SAFETY: the array is that long.
-        self.top.store(unsafe { slots.add(magazine.len as usize) }, Relaxed);
-    }
-}
-
-impl Held {
-    const fn new() -> Self {
-        let slots = AtomicPtr::new(ptr::null_mut());
-        Self { slots, len: AtomicU32::new(0), number: AtomicU32::new(0) }
-    }
-
-    fn is_none(&self) -> bool {
-        self.slots.load(Relaxed).is_null()
-    }
-
-    fn take(&self) -> Option<Magazine> {
-        let slots = NonNull::new(self.slots.load(Relaxed))?;
-        let len = self.len.load(Relaxed);
-        // Not swapped: there is no other writer, and an exchange would lock the line.
-        self.slots.store(ptr::null_mut(), Relaxed);
-        self.len.store(0, Relaxed);
-        Some(Magazine { number: self.number.load(Relaxed), len, slots })
-    }
-
-    fn set(&self, magazine: Option<Magazine>) -> Option<Magazine> {
-        let before = self.take();
-        if let Some(magazine) = magazine {
-            self.slots.store(magazine.slots.as_ptr(), Relaxed);
-            self.len.store(magazine.len, Relaxed);
-            self.number.store(magazine.number, Relaxed);
-        }
-        before
-    }
 }
 
 /// Adds to a number that nobody else writes now.
