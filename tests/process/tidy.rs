@@ -18,6 +18,7 @@ const LAYERS: &[&str] = &[
     "ledger",
     "alloc",
     "error",
+    "each",
     "os",
     "scope",
     "external",
