@@ -20,10 +20,18 @@ pub(crate) fn each<I>(items: impl IntoIterator<Item = I>, mut body: impl FnMut(I
     }
 }
 
-/// Drops what somebody panicked with. Forgets what that panics with, if it does: it would
-/// go on for ever.
+/// Drops what somebody panicked with, and what that panics with in turn. What does not
+/// come to an end is forgotten.
 pub(crate) fn drop_payload(payload: Option<Box<dyn Any + Send>>) {
-    mem::forget(catch_unwind(AssertUnwindSafe(|| drop(payload))));
+    const ATTEMPTS: usize = 16;
+    let mut rest = payload;
+    for _ in 0..ATTEMPTS {
+        match catch_unwind(AssertUnwindSafe(|| drop(rest))) {
+            Ok(()) => return,
+            Err(next) => rest = Some(next),
+        }
+    }
+    mem::forget(rest);
 }
 
 #[cfg(all(test, not(loom)))]
