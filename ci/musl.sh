@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Unit tests, tests/it, the properties, pools, caches and tests/process on x86-64 musl,
-# statically linked, over jemalloc: about four minutes. Left out of tests/process: what
-# loads shared libraries or builds programs (dlopen, two_ledgers, fat_lto) and what reads
-# its own machine code (no_lock, no_panic). Needs musl-gcc (installed if missing), and
-# either the target's std or, where that cannot be had, the sources of std (component
-# rust-src): then it builds std and the unwinder that goes with it, which a stable
-# compiler does if told to.
+# statically linked, over jemalloc: two minutes after the first build. Not of
+# tests/process: what loads shared libraries or builds programs (dlopen, two_ledgers,
+# fat_lto) and what reads its own machine code (no_lock, no_panic). Needs musl-gcc
+# (installed if missing), and either the target's std or, where that cannot be had, the
+# sources of std (component rust-src): then it builds std and the unwinder that goes with
+# it, which a stable compiler does if told to.
 #
 #   ci/musl.sh                      all of them
 #   ci/musl.sh property lib         some of them

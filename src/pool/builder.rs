@@ -72,10 +72,9 @@ impl<T: Send> PoolBuilder<T> {
     ///
     /// The limit is shared out: half of it to the threads, the rest to what nobody
     /// keeps. A thread that comes when nothing is left keeps nothing itself: each of its
-    /// objects comes from the common part, and goes back there, the slower way: measured
-    /// 60 to 110 ns alone and 800 where four threads do so at a time, instead of 3. So it
-    /// is with all threads below a limit of 2: let there be two objects for each thread at
-    /// least.
+    /// objects comes from the common part, and goes back there, and takes a lock for it,
+    /// which is many times slower. So it is with all threads below a limit of 2: let there
+    /// be two objects for each thread at least.
     ///
     /// By default [`default_retained_max`](crate::default_retained_max).
     pub fn retained_max(mut self, objects: usize) -> Self {

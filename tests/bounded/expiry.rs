@@ -81,6 +81,18 @@ fn expired_objects_are_removed_by_those_that_come_back() {
     assert_eq!((it.dropped, it.in_use), (2 + 1 - it.retained, 0), "the other two are gone");
 }
 
+/// Uses the pool whenever it has nothing to sweep, until two objects have `ended`.
+fn until_two_are_swept<T: Send + 'static>(pool: &BoundedPool<T>, ended: &AtomicUsize) {
+    let begin = Instant::now();
+    while ended.load(SeqCst) < 2 {
+        assert!(begin.elapsed() < crate::LONG, "nobody sweeps");
+        if pool.statistics().retained == 0 {
+            drop(pool.acquire().unwrap());
+        }
+        std::thread::yield_now();
+    }
+}
+
 /// Nobody acquires, comes back or asks: a thread of the pool's own discards them, goes
 /// on when a destructor panics, and is gone when the pool is.
 #[test]
@@ -100,14 +112,7 @@ fn a_sweeping_thread_needs_no_use_of_the_pool() {
         .sweep_every(Duration::from_millis(5))
         .build()
         .unwrap();
-    let begin = Instant::now();
-    while ended.load(SeqCst) < 2 {
-        assert!(begin.elapsed() < crate::LONG, "nobody sweeps");
-        if pool.statistics().retained == 0 {
-            drop(pool.acquire().unwrap());
-        }
-        std::thread::yield_now();
-    }
+    until_two_are_swept(&pool, &ended);
     drop(pool);
     assert_eq!(Arc::strong_count(&ended), 1, "nothing of the pool is left");
 }
@@ -138,14 +143,7 @@ fn a_panic_that_panics_when_it_is_dropped_does_not_end_the_sweeping_thread() {
         .sweep_every(Duration::from_millis(5))
         .build()
         .unwrap();
-    let begin = Instant::now();
-    while ended.load(SeqCst) < 2 {
-        assert!(begin.elapsed() < crate::LONG, "nobody sweeps");
-        if pool.statistics().retained == 0 {
-            drop(pool.acquire().unwrap());
-        }
-        std::thread::yield_now();
-    }
+    until_two_are_swept(&pool, &ended);
 }
 
 /// While one is being dropped, the others are still there for others.

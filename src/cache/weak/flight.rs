@@ -101,6 +101,10 @@ impl<'a, V, F: FnMut()> Leader<'a, V, F> {
         Self { flight, abandon, ended: false }
     }
 
+    pub(super) fn flight(&self) -> &'a Arc<Flight<V>> {
+        self.flight
+    }
+
     pub(super) fn built(mut self, value: &Arc<V>) {
         self.ended = true;
         self.flight.end(State::Built(Arc::clone(value)));

@@ -157,10 +157,7 @@ where
         let leader = Leader::new(&flight, || self.inner.abandon(key, &flight));
         let mut bytes = 0;
         let value = self.inner.measured(&mut bytes, || Ok(Arc::new(build()?)))?;
-        self.inner.put(key.to_owned(), &value, Some(&flight));
-        leader.built(&value);
-        self.inner.keep(Arc::clone(&value), bytes);
-        Ok(value)
+        Ok(self.admit(key, leader, value, bytes))
     }
 
     /// The value of a key, built by a future if it is not there.
@@ -231,10 +228,7 @@ where
             self.inner.measured(&mut bytes, || build.as_mut().poll(context).map_ok(Arc::new))
         })
         .await?;
-        self.inner.put(key.to_owned(), &value, Some(&flight));
-        leader.built(&value);
-        self.inner.keep(Arc::clone(&value), bytes);
-        Ok(value)
+        Ok(self.admit(key, leader, value, bytes))
     }
 
     /// Looks a key up, and counts that: `missed` says whether it was before.
@@ -253,6 +247,24 @@ where
         }
         *missed = true;
         found
+    }
+
+    /// Gives what was built to those who wait, and keeps it.
+    fn admit<Q>(
+        &self,
+        key: &Q,
+        leader: Leader<'_, V, impl FnMut()>,
+        value: Arc<V>,
+        built_bytes: i64,
+    ) -> Arc<V>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        self.inner.put(key.to_owned(), &value, Some(leader.flight()));
+        leader.built(&value);
+        self.inner.keep(Arc::clone(&value), built_bytes);
+        value
     }
 
     /// Counts what another caller built.

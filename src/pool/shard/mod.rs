@@ -23,6 +23,7 @@ use super::turn::Turn;
 use held::{Held, Loaded};
 
 mod held;
+mod numbers;
 
 /// Empty slots that a thread keeps; what is more goes home.
 const SPARE_MAX: u32 = 128;
@@ -425,56 +426,6 @@ impl Shard {
         let bytes = magazines.iter().flatten().map(|it| weights.of_all(it)).sum();
         subtract(&self.idle_bytes, bytes);
         Loot { hot: None, magazines, slots: Lot::EMPTY, room: u64::from(room - room.min(1)) }
-    }
-}
-
-/// Numbers, without the turn: a little late while the shard is in use.
-impl Shard {
-    /// Counts an object that came in; by the number's thread, or with the lock.
-    pub(super) fn count_created(&self) {
-        add(&self.created, 1);
-    }
-
-    /// Counts an object that left; by the number's thread, or with the lock.
-    pub(super) fn count_dropped(&self) {
-        add(&self.dropped, 1);
-    }
-
-    /// Counts an acquisition that no object was ready for; likewise.
-    pub(super) fn count_miss(&self) {
-        add(&self.misses, 1);
-    }
-
-    /// Objects that may be ready here.
-    pub(super) fn room(&self) -> u32 {
-        self.room.load(Relaxed)
-    }
-
-    pub(super) fn misses(&self) -> u64 {
-        self.misses.load(Relaxed)
-    }
-
-    pub(super) fn hits(&self) -> u64 {
-        self.hits.load(Relaxed)
-    }
-
-    pub(super) fn created(&self) -> u64 {
-        self.created.load(Relaxed)
-    }
-
-    pub(super) fn dropped(&self) -> u64 {
-        self.dropped.load(Relaxed)
-    }
-
-    /// Objects ready.
-    pub(super) fn ready(&self) -> u64 {
-        let in_magazines = self.loaded.len() + self.previous.len.load(Relaxed);
-        u64::from(in_magazines) + u64::from(!self.hot.load(Relaxed).is_null())
-    }
-
-    /// Their weight.
-    pub(super) fn idle_bytes(&self) -> u64 {
-        self.idle_bytes.load(Relaxed)
     }
 }
 

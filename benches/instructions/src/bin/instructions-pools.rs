@@ -10,8 +10,7 @@ static GLOBAL: heapledger::Allocator = heapledger::Allocator::new();
 
 type Object = [u64; 8];
 
-/// Objects held at one time where it is more than one: as many as a thread has room
-/// for beside the depot.
+/// Objects held at one time, where it is more than one.
 const HELD: usize = 64;
 
 heapledger::pool! {
