@@ -35,7 +35,7 @@ use super::table::Entry;
 /// # Cost
 ///
 /// A hit costs 1.0 to 1.3 times one of bare `quick_cache`, statistics included; 1.6
-/// to 1.9 times with times to live, as it asks for the time, unless a thread keeps it
+/// to 2.0 times with times to live, as it asks for the time, unless a thread keeps it
 /// ([`CacheBuilder::sweep_every`]). 8 bytes an entry beyond key, value and the
 /// table's own; 8 to 24 more for an entry that expires.
 ///
