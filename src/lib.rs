@@ -209,8 +209,8 @@ pub use heapledger_macros::test;
 #[cfg(not(loom))]
 pub use {
     pool::{
-        LocalGuard, LocalPool, Pool, PoolBuilder, PoolError, PoolGuard, PoolRef, StaticGuard,
-        StaticPool, default_retained_max,
+        LocalGuard, LocalPool, OwnedGuard, Pool, PoolBuilder, PoolError, PoolGuard, PoolHandle,
+        PoolRef, StaticGuard, StaticPool, default_retained_max,
     },
     reclaim::{
         CacheStatistics, PoolKind, PoolStatistics, Reclaimer, ReclaimerStatistics, WAIT_BUCKETS,

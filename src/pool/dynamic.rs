@@ -15,23 +15,24 @@ use crate::scope::Tag;
 use super::objects::{self, Objects};
 use super::shards::{Row, Shards};
 use super::store::Store;
-use super::{PoolBuilder, PoolError, PoolGuard, statistics};
+use super::{PoolBuilder, PoolError, PoolGuard, PoolHandle, statistics};
 
 /// Objects that are used again instead of made again: any number live, few kept
 /// ready.
 ///
 /// [`acquire`](Self::acquire) gives an object that an earlier user is done with, or
-/// a new one; dropping the guard resets it and keeps it ready. A clone is one more
-/// handle on the same pool: a task that must be `'static` takes one along and
-/// borrows its guards from that, and nothing is counted per acquisition. From a pool in
-/// a `static` ([`LazyLock`](std::sync::LazyLock)) guards are `'static` themselves.
+/// a new one; dropping the guard resets it and keeps it ready. A clone is the same pool
+/// once more: a task that must be `'static` takes one along and borrows its guards from
+/// that, and nothing is counted per acquisition. From a pool in a `static`
+/// ([`LazyLock`](std::sync::LazyLock)) guards are `'static` themselves, and those of a
+/// [`handle`](Self::handle) are, too.
 ///
 /// Objects and what the factory allocates belong to the tag `pool/<name>`. What a user
 /// has an object allocate belongs to the user's tag, and what it grows to the tag of the
 /// block that grows: a `Vec` that the factory made with a capacity stays the pool's, one
 /// that was empty belongs to the first who wrote to it.
 ///
-/// Dropping the last handle drops the ready objects. If the destructor of one panics,
+/// Dropping the last clone drops the ready objects. If the destructor of one panics,
 /// the others are dropped all the same; if that of a second one does, the process
 /// aborts, as with a `Vec`.
 ///
@@ -86,7 +87,7 @@ use super::{PoolBuilder, PoolError, PoolGuard, statistics};
 /// drop(guard);
 /// ```
 pub struct Pool<T: Send + 'static> {
-    inner: Arc<Inner<T>>,
+    pub(super) inner: Arc<Inner<T>>,
 }
 
 pub(super) type Factory<T> = Box<dyn Fn() -> Result<T, PoolError> + Send + Sync>;
@@ -314,6 +315,16 @@ impl<T: Send> Pool<T> {
     /// An object that is ready, and none otherwise.
     pub fn acquire_ready(&self) -> Option<PoolGuard<'_, T>> {
         objects::acquire_ready(&*self.inner).map(|object| self.inner.guard(object))
+    }
+
+    /// A handle for a thread or a task whose guards have no lifetime.
+    ///
+    /// # Cost
+    ///
+    /// An allocation of 256 bytes.
+    #[must_use]
+    pub fn handle(&self) -> PoolHandle<T> {
+        PoolHandle::new(self.clone())
     }
 
     /// So many objects, ready ones first.

@@ -16,6 +16,7 @@ use crate::alloc::local::{PARTS, local};
 use crate::reclaim::{self, PoolKind, PoolStatistics, Reclaimer, ReclaimerStatistics};
 use crate::scope::Tag;
 
+use super::in_slot::InSlot;
 use super::objects::{self, Objects};
 use super::shard::Shard;
 use super::shards::{Row, Shards};
@@ -295,7 +296,8 @@ impl<P: StaticObjects> StaticPool<P> {
     #[inline]
     pub fn acquire_or(&self, make: impl FnOnce() -> P::Object) -> StaticGuard<P> {
         match objects::acquire(P::core(), || Ok::<_, Infallible>(make())) {
-            Ok(object) => StaticGuard { object, pool: PhantomData },
+            // SAFETY: from this pool, for this caller.
+            Ok(object) => unsafe { StaticGuard::new(object) },
             Err(never) => match never {},
         }
     }
@@ -303,7 +305,8 @@ impl<P: StaticObjects> StaticPool<P> {
     /// An object that is ready, and none otherwise.
     pub fn acquire_ready(&self) -> Option<StaticGuard<P>> {
         let object = objects::acquire_ready(P::core())?;
-        Some(StaticGuard { object, pool: PhantomData })
+        // SAFETY: from this pool, for this caller.
+        Some(unsafe { StaticGuard::new(object) })
     }
 
     /// So many objects, ready ones first.
@@ -372,23 +375,26 @@ impl<P: StaticObjects> fmt::Debug for StaticPool<P> {
 /// Otherwise as a [`PoolGuard`](crate::PoolGuard).
 #[must_use = "the object goes back when the guard is dropped"]
 pub struct StaticGuard<P: StaticObjects> {
-    object: NonNull<P::Object>,
+    object: InSlot<P::Object>,
     pool: PhantomData<fn() -> P>,
 }
 
-// SAFETY: the guard owns the object, which is `Send`; the pool may be used from
-// everywhere.
-unsafe impl<P: StaticObjects> Send for StaticGuard<P> {}
-// SAFETY: a shared guard gives shared access to the object.
-unsafe impl<P: StaticObjects> Sync for StaticGuard<P> where P::Object: Sync {}
-
 impl<P: StaticObjects> StaticGuard<P> {
+    /// # Safety
+    ///
+    /// - The object is complete, in a slot of this pool, and nobody else's.
+    #[inline(always)]
+    unsafe fn new(object: NonNull<P::Object>) -> Self {
+        // SAFETY: the caller's promise.
+        Self { object: unsafe { InSlot::new(object) }, pool: PhantomData }
+    }
+
     /// Takes the object out of the pool for good.
     #[must_use]
     pub fn into_inner(guard: Self) -> P::Object {
         let guard = ManuallyDrop::new(guard);
         // SAFETY: the guard's, complete, and not used afterwards.
-        unsafe { objects::take_out(P::core(), guard.object) }
+        unsafe { objects::take_out(P::core(), guard.object.slot()) }
     }
 }
 
@@ -396,7 +402,7 @@ impl<P: StaticObjects> Drop for StaticGuard<P> {
     #[inline(always)]
     fn drop(&mut self) {
         // SAFETY: the guard's, complete, and not used afterwards.
-        unsafe { P::core().check_in(self.object) };
+        unsafe { P::core().check_in(self.object.slot()) };
     }
 }
 
@@ -405,16 +411,14 @@ impl<P: StaticObjects> Deref for StaticGuard<P> {
 
     #[inline(always)]
     fn deref(&self) -> &P::Object {
-        // SAFETY: the guard's, and complete.
-        unsafe { self.object.as_ref() }
+        &self.object
     }
 }
 
 impl<P: StaticObjects> DerefMut for StaticGuard<P> {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut P::Object {
-        // SAFETY: the guard's, and complete.
-        unsafe { self.object.as_mut() }
+        &mut self.object
     }
 }
 
@@ -423,6 +427,6 @@ where
     P::Object: fmt::Debug,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
+        self.object.fmt(f)
     }
 }

@@ -8,6 +8,7 @@ use core::ptr::NonNull;
 use crate::reclaim::Reclaimer;
 
 use super::dynamic::Inner;
+use super::in_slot::InSlot;
 use super::objects::{self, Objects};
 
 /// An object of a [`Pool`](super::Pool); goes back when dropped.
@@ -19,15 +20,9 @@ use super::objects::{self, Objects};
 /// in use, and its memory stays booked to the pool's tag.
 #[must_use = "the object goes back when the guard is dropped"]
 pub struct PoolGuard<'p, T: Send + 'static> {
-    object: NonNull<T>,
+    object: InSlot<T>,
     pool: &'p Inner<T>,
 }
-
-// SAFETY: the guard owns the object, which may be used and dropped elsewhere; the
-// pool may be used from everywhere.
-unsafe impl<T: Send> Send for PoolGuard<'_, T> {}
-// SAFETY: a shared guard gives shared access to the object and to the pool.
-unsafe impl<T: Send + Sync> Sync for PoolGuard<'_, T> {}
 
 impl<'p, T: Send> PoolGuard<'p, T> {
     /// # Safety
@@ -35,7 +30,16 @@ impl<'p, T: Send> PoolGuard<'p, T> {
     /// - The object is complete, in a slot of this pool, and nobody else's.
     #[inline(always)]
     pub(super) unsafe fn new(object: NonNull<T>, pool: &'p Inner<T>) -> Self {
-        Self { object, pool }
+        // SAFETY: the caller's promise.
+        Self { object: unsafe { InSlot::new(object) }, pool }
+    }
+
+    /// The object, for another kind of guard.
+    #[inline(always)]
+    pub(super) fn into_slot(guard: Self) -> InSlot<T> {
+        let guard = ManuallyDrop::new(guard);
+        // SAFETY: this guard's until here, and nobody's from here on.
+        unsafe { InSlot::new(guard.object.slot()) }
     }
 
     /// Takes the object out of the pool for good.
@@ -52,7 +56,7 @@ impl<'p, T: Send> PoolGuard<'p, T> {
     pub fn detach(guard: Self) -> (PoolRef<'p, T>, T) {
         let guard = ManuallyDrop::new(guard);
         // SAFETY: the guard's, complete, and not used afterwards.
-        let object = unsafe { objects::take_out(guard.pool, guard.object) };
+        let object = unsafe { objects::take_out(guard.pool, guard.object.slot()) };
         (PoolRef(guard.pool), object)
     }
 }
@@ -78,7 +82,7 @@ impl<T: Send> Drop for PoolGuard<'_, T> {
     #[inline(always)]
     fn drop(&mut self) {
         // SAFETY: the guard's, complete, and not used afterwards.
-        unsafe { self.pool.check_in(self.object) };
+        unsafe { self.pool.check_in(self.object.slot()) };
     }
 }
 
@@ -87,21 +91,19 @@ impl<T: Send> Deref for PoolGuard<'_, T> {
 
     #[inline(always)]
     fn deref(&self) -> &T {
-        // SAFETY: the guard's, and complete.
-        unsafe { self.object.as_ref() }
+        &self.object
     }
 }
 
 impl<T: Send> DerefMut for PoolGuard<'_, T> {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: the guard's, and complete.
-        unsafe { self.object.as_mut() }
+        &mut self.object
     }
 }
 
 impl<T: Send + fmt::Debug> fmt::Debug for PoolGuard<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
+        self.object.fmt(f)
     }
 }

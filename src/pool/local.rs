@@ -14,6 +14,7 @@ use std::sync::Arc;
 use crate::reclaim::{self, PoolKind, PoolStatistics, Reclaimer, ReclaimerStatistics};
 use crate::scope::Tag;
 
+use super::in_slot::InSlot;
 use super::pages::{Lot, Pages};
 use super::{PoolError, settings};
 
@@ -145,7 +146,8 @@ impl<T> LocalPool<T> {
             }
             None => self.make(),
         };
-        LocalGuard { object, pool: self }
+        // SAFETY: complete, from this pool, and for this caller.
+        LocalGuard { object: unsafe { InSlot::new(object) }, pool: self }
     }
 
     #[cold]
@@ -344,7 +346,7 @@ impl Reclaimer for Numbers {
 /// An object of a [`LocalPool`]; goes back when dropped.
 #[must_use = "the object goes back when the guard is dropped"]
 pub struct LocalGuard<'p, T> {
-    object: NonNull<T>,
+    object: InSlot<T>,
     pool: &'p LocalPool<T>,
 }
 
@@ -355,10 +357,10 @@ impl<T> LocalGuard<'_, T> {
         let guard = ManuallyDrop::new(guard);
         add(&guard.pool.numbers.dropped, 1);
         // SAFETY: the guard's, complete, and not used afterwards.
-        let object = unsafe { guard.object.read() };
+        let object = unsafe { guard.object.slot().read() };
         let mut lot = Lot::EMPTY;
         // SAFETY: empty now, and this thread's.
-        unsafe { lot.push(guard.object.cast()) };
+        unsafe { lot.push(guard.object.slot().cast()) };
         guard.pool.pages.give(lot);
         object
     }
@@ -368,7 +370,7 @@ impl<T> Drop for LocalGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: the guard's, complete, and not used afterwards.
-        unsafe { self.pool.check_in(self.object) };
+        unsafe { self.pool.check_in(self.object.slot()) };
     }
 }
 
@@ -377,21 +379,19 @@ impl<T> Deref for LocalGuard<'_, T> {
 
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: the guard's, and complete.
-        unsafe { self.object.as_ref() }
+        &self.object
     }
 }
 
 impl<T> DerefMut for LocalGuard<'_, T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: the guard's, and complete.
-        unsafe { self.object.as_mut() }
+        &mut self.object
     }
 }
 
 impl<T: fmt::Debug> fmt::Debug for LocalGuard<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
+        self.object.fmt(f)
     }
 }

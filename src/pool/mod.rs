@@ -8,7 +8,7 @@
 //! `src/tests`), `pages` gives slots, `depot` keeps magazines, `shard` is a thread's
 //! part, `store` puts them together without knowing what an object is, `objects`
 //! runs user code, and `dynamic`, `fixed` and `local` are the pools that programs
-//! see.
+//! see, `handle` the one for guards without a lifetime.
 
 #[cfg(not(loom))]
 mod builder;
@@ -23,7 +23,11 @@ mod fixed;
 #[cfg(not(loom))]
 mod guard;
 #[cfg(not(loom))]
+mod handle;
+#[cfg(not(loom))]
 mod hands;
+#[cfg(not(loom))]
+mod in_slot;
 #[cfg(not(loom))]
 mod local;
 #[cfg(not(loom))]
@@ -55,6 +59,7 @@ pub use {
         static_weight,
     },
     guard::{PoolGuard, PoolRef},
+    handle::{OwnedGuard, PoolHandle},
     local::{LocalGuard, LocalPool},
     settings::default_retained_max,
 };

@@ -28,6 +28,15 @@ pub trait Contender: Sync {
         Self: 'a;
 
     fn new() -> Self;
+
+    /// What a thread acquires from, if not from the same as all others.
+    fn for_thread(&self) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        None
+    }
+
     fn acquire(&self) -> Self::Guard<'_>;
 }
 
@@ -56,6 +65,27 @@ impl Contender for Dynamic {
     fn new() -> Self {
         let pool = heapledger::Pool::builder("bench", make).reset(reset).retained_unlimited();
         Self(pool.build().expect("a pool"))
+    }
+
+    #[inline(always)]
+    fn acquire(&self) -> Self::Guard<'_> {
+        self.0.acquire()
+    }
+}
+
+/// Guards without a lifetime, counted by each thread for itself or by all together.
+pub struct Handle<const OWN: bool>(heapledger::PoolHandle<Object>);
+
+impl<const OWN: bool> Contender for Handle<OWN> {
+    const NAME: &str = if OWN { "heapledger PoolHandle" } else { "the same, one for all threads" };
+    type Guard<'a> = heapledger::OwnedGuard<Object>;
+
+    fn new() -> Self {
+        Self(Dynamic::new().0.handle())
+    }
+
+    fn for_thread(&self) -> Option<Self> {
+        OWN.then(|| Self(self.0.clone()))
     }
 
     #[inline(always)]

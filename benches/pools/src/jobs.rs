@@ -64,7 +64,13 @@ fn stay_on_processor(_: usize) {}
 
 /// Acquire, write a word, release.
 pub fn one<C: Contender>(pool: &C, threads: usize, rounds: usize) -> f64 {
-    on_threads(threads, rounds, |_| one_loop(pool, rounds))
+    let own = own(pool, threads);
+    on_threads(threads, rounds, |thread| one_loop(own[thread].as_ref().unwrap_or(pool), rounds))
+}
+
+/// What so many threads acquire from, if each from its own.
+fn own<C: Contender>(pool: &C, threads: usize) -> Vec<Option<C>> {
+    (0..threads).map(|_| pool.for_thread()).collect()
 }
 
 #[inline(never)]
@@ -78,7 +84,10 @@ fn one_loop<C: Contender>(pool: &C, rounds: usize) {
 
 /// Acquire many, and release them in random order.
 pub fn held<C: Contender>(pool: &C, threads: usize, rounds: usize) -> f64 {
-    on_threads(threads, rounds / HELD * HELD, |_| held_loop(pool, rounds / HELD))
+    let own = own(pool, threads);
+    on_threads(threads, rounds / HELD * HELD, |thread| {
+        held_loop(own[thread].as_ref().unwrap_or(pool), rounds / HELD);
+    })
 }
 
 #[inline(never)]
@@ -117,10 +126,12 @@ fn orders() -> Vec<Vec<usize>> {
 
 /// One thread acquires and writes, another reads and releases; `pairs` of such.
 pub fn hand_over<C: Contender>(pool: &C, pairs: usize, rounds: usize) -> f64 {
+    let own = own(pool, pairs);
     let rings: Vec<_> = (0..pairs).map(|_| Ring::new()).collect();
     let rounds = rounds / BATCH * BATCH;
     on_threads(2 * pairs, rounds, |role| {
         let ring = &rings[role / 2];
+        let pool = own[role / 2].as_ref().unwrap_or(pool);
         if role.is_multiple_of(2) {
             ring.send(rounds, |round| {
                 let mut object = pool.acquire();

@@ -77,6 +77,8 @@ fn main() {
         Row::new::<Boxes>(),
         Row::new::<Dynamic>(),
         Row::new::<Static>(),
+        Row::new::<Handle<true>>(),
+        Row::new::<Handle<false>>(),
         Row::new::<ShardedSlab>(),
         Row::new::<Regex>(),
         Row::new::<Lockfree>(),
@@ -106,7 +108,7 @@ fn main() {
 
 /// What the pools are meant to reach.
 fn targets(rows: &[Row], rounds: usize, memory: &memory::Memory) {
-    let [boxes, pool, fixed, peers @ ..] = rows else { return };
+    let [boxes, pool, fixed, _handle, _shared_handle, peers @ ..] = rows else { return };
     let best =
         |of: fn(&Row, usize) -> f64| peers.iter().map(|row| of(row, 1)).fold(f64::NAN, f64::min);
     println!("\n| figure | reach | Pool | pool! |\n|---|---|---|---|");
