@@ -213,8 +213,9 @@ pub use {
         PoolRef, StaticGuard, StaticPool, default_retained_max,
     },
     reclaim::{
-        CacheStatistics, PoolKind, PoolStatistics, Reclaimer, ReclaimerStatistics, WAIT_BUCKETS,
-        WaitStatistics, caches, pools, reclaimers, register, register_static, shrink_idle,
+        CacheStatistics, PoolKind, PoolStatistics, Reclaimer, ReclaimerStatistics, TIME_BUCKETS,
+        TimeStatistics, WaitStatistics, caches, pools, reclaimers, register, register_static,
+        shrink_idle,
     },
 };
 

@@ -16,6 +16,7 @@ use libfuzzer_sys::fuzz_target;
 #[derive(Arbitrary, Debug)]
 struct Input {
     max_live: u8,
+    prefill: u8,
     has_check: bool,
     has_reset: bool,
     has_weigher: bool,
@@ -225,7 +226,8 @@ fuzz_target!(|input: Input| {
     ENDED.store(0, Ordering::Relaxed);
     let max_live = usize::from(input.max_live % 6);
     let mut builder = BoundedPool::try_builder("fuzz/bounded", max_live, make)
-        .retain_after_panic(input.retains_after_panic);
+        .retain_after_panic(input.retains_after_panic)
+        .prefill(usize::from(input.prefill % 8));
     if input.has_check {
         builder = builder.health_check(|_| passes(CHECK));
     }

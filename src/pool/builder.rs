@@ -6,6 +6,7 @@ use core::fmt;
 use crate::reclaim;
 
 use super::dynamic::{Factory, Inner, Pool, Reset, Table, Weigher};
+use super::prefill::Prefill;
 use super::store::{Limits, Store};
 use super::terms::UNLIMITED;
 use super::{PoolError, settings};
@@ -24,26 +25,6 @@ pub struct PoolBuilder<T: Send + 'static> {
     slot_align: usize,
 }
 
-#[derive(Clone, Copy)]
-enum Prefill {
-    Objects(u64),
-    /// Of what may be retained.
-    Fraction(f64),
-}
-
-impl Prefill {
-    /// So many objects.
-    fn of(self, retained_max: u64) -> Result<u64, PoolError> {
-        match self {
-            Self::Objects(objects) => Ok(objects),
-            Self::Fraction(of) if retained_max != UNLIMITED && (0.0..=1.0).contains(&of) => {
-                Ok((retained_max as f64 * of) as u64)
-            }
-            Self::Fraction(fraction) => Err(PoolError::Prefill { fraction }),
-        }
-    }
-}
-
 impl<T: Send> PoolBuilder<T> {
     pub(super) fn new(name: &str, factory: Factory<T>) -> Self {
         Self {
@@ -53,7 +34,7 @@ impl<T: Send> PoolBuilder<T> {
             weigher: None,
             retained_max: None,
             retained_bytes_max: UNLIMITED,
-            prefill: Prefill::Objects(0),
+            prefill: Prefill::NONE,
             retain_after_panic: false,
             slot_align: 1,
         }

@@ -97,8 +97,8 @@ impl fmt::Display for PoolError {
             ),
             Self::Prefill { fraction } => write!(
                 f,
-                "a pool cannot be filled to {fraction} of what it retains: say 0 to 1, and give \
-                 the pool a limit"
+                "a pool cannot be filled to {fraction} of its limit: say 0 to 1, and give the \
+                 pool a limit"
             ),
             Self::NoSweeper(error) => write!(
                 f,

@@ -35,6 +35,8 @@ mod objects;
 #[cfg(not(loom))]
 mod pages;
 #[cfg(not(loom))]
+mod prefill;
+#[cfg(not(loom))]
 mod settings;
 #[cfg(not(loom))]
 mod shard;
@@ -77,7 +79,7 @@ pub(crate) mod resources;
 #[cfg(not(loom))]
 mod slab;
 #[cfg(not(loom))]
-mod wait_times;
+mod times;
 
 #[cfg(not(loom))]
 pub use {

@@ -20,7 +20,8 @@ use crate::snapshot;
 pub(crate) use registry::{OWN, forget_gone};
 pub use registry::{reclaimers, register, register_static, shrink_idle};
 pub use statistics::{
-    CacheStatistics, PoolKind, PoolStatistics, ReclaimerStatistics, WAIT_BUCKETS, WaitStatistics,
+    CacheStatistics, PoolKind, PoolStatistics, ReclaimerStatistics, TIME_BUCKETS, TimeStatistics,
+    WaitStatistics,
 };
 
 /// Something that keeps memory for later and can give it back: a pool or a cache.

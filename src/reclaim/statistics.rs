@@ -77,6 +77,13 @@ pub struct PoolStatistics {
     pub idle_bytes: u64,
     /// Waiting for an object; all 0 for a pool that nobody waits for.
     pub waits: WaitStatistics,
+    /// Making objects, in a bounded pool: as long as the factory took, failures and what
+    /// was given up included. All 0 for other pools, where a clock costs more than many
+    /// objects do.
+    ///
+    /// With `waits` this is what acquisitions take. One that neither waits nor makes
+    /// anything is not measured: it takes nanoseconds, and the health check.
+    pub making: TimeStatistics,
 }
 
 impl PoolStatistics {
@@ -99,6 +106,7 @@ impl PoolStatistics {
             used_bytes: 0,
             idle_bytes: 0,
             waits: WaitStatistics::default(),
+            making: TimeStatistics::default(),
         }
     }
 
@@ -115,8 +123,24 @@ impl PoolStatistics {
     }
 }
 
-/// Buckets of the histogram of waiting times.
-pub const WAIT_BUCKETS: usize = 32;
+/// Buckets of a histogram of times.
+pub const TIME_BUCKETS: usize = 32;
+
+/// How long something took, each time that it was done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct TimeStatistics {
+    /// How often.
+    pub count: u64,
+    /// All together, in nanoseconds.
+    pub total_ns: u64,
+    /// The longest, in nanoseconds.
+    pub max_ns: u64,
+    /// By length: bucket `i` holds those of less than `2^i` microseconds that are in no
+    /// earlier bucket; the last one holds all longer ones.
+    pub buckets: [u64; TIME_BUCKETS],
+}
 
 /// How long acquirers waited.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -124,7 +148,7 @@ pub const WAIT_BUCKETS: usize = 32;
 #[non_exhaustive]
 pub struct WaitStatistics {
     /// Acquisitions that had to wait, those that gave up included.
-    pub waits: u64,
+    pub times: TimeStatistics,
     /// Of these, the ones that ran out of time: the pool's, or that of the call.
     pub timeouts: u64,
     /// Of these, futures that were dropped before they gave an object: by a runtime's
@@ -133,13 +157,6 @@ pub struct WaitStatistics {
     pub cancelled: u64,
     /// Who waits now.
     pub waiting: u64,
-    /// All waiting together, in nanoseconds.
-    pub total_ns: u64,
-    /// The longest waiting, in nanoseconds.
-    pub max_ns: u64,
-    /// Waits by length: bucket `i` holds those of less than `2^i` microseconds
-    /// that are in no earlier bucket; the last one holds all longer ones.
-    pub buckets: [u64; WAIT_BUCKETS],
 }
 
 /// What a cache keeps, and how it was used since it was made.

@@ -91,8 +91,8 @@ fn nothing_left_and_not_made_and_closed_are_different_errors() {
         assert!(error.to_string().contains("bounded/errors"), "{error}");
     }
     let it = pool.statistics();
-    assert_eq!((it.waits.waits, it.waits.timeouts, it.misses), (1, 1, 4));
-    assert!(it.waits.max_ns >= SHORT.as_nanos() as u64);
+    assert_eq!((it.waits.times.count, it.waits.timeouts, it.misses), (1, 1, 4));
+    assert!(it.waits.times.max_ns >= SHORT.as_nanos() as u64);
 
     pool.close();
     assert!(pool.is_closed());

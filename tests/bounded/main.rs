@@ -3,6 +3,7 @@
 //! Where an order is asked for, it is the order of events, never of the clock: a test
 //! waits until a thread is in the queue by asking the pool.
 
+mod beginning;
 mod cancelling;
 mod chaos;
 mod expiry;
@@ -71,7 +72,7 @@ fn check<T: Send + 'static>(pool: &BoundedPool<T>) -> PoolStatistics {
     assert_eq!(it.created, it.dropped + it.in_use + it.retained, "{it:?}");
     assert!(it.high_water >= it.in_use, "{it:?}");
     assert_eq!(it.waits.waiting, 0, "{it:?}");
-    assert_eq!(it.waits.buckets.iter().sum::<u64>(), it.waits.waits, "{it:?}");
+    assert_eq!(it.waits.times.buckets.iter().sum::<u64>(), it.waits.times.count, "{it:?}");
     it
 }
 

@@ -88,8 +88,14 @@ fn run(seed: u64, operations: u64) {
     let mut random = Random::new(seed);
     let census = Census::default();
     let factory = census.clone();
-    let mut model = Model { max: random.below(4), ..Model::default() };
-    let pool = BoundedPool::new("bounded/model", model.max, move || factory.object()).unwrap();
+    let [max, prefilled] = [random.below(4), random.below(6)];
+    let first = prefilled.min(max);
+    let mut model = Model { max, live: first, idle: first, ..Model::default() };
+    let mut in_use_peak = 0;
+    let pool = BoundedPool::builder("bounded/model", max, move || factory.object())
+        .prefill(prefilled)
+        .build()
+        .unwrap();
     let woken = Arc::<Woken>::default();
     let mut leases: Vec<Lease<'_, Object>> = Vec::new();
     let mut futures: Vec<(u64, Acquire<'_, Object>)> = Vec::new();
@@ -143,6 +149,8 @@ fn run(seed: u64, operations: u64) {
         let found = (it.retained as usize, it.in_use as usize, it.waits.waiting as usize);
         let expected = (model.idle, model.live - model.idle, model.queue.len());
         assert_eq!(found, expected, "{seed}: idle, in use, waiting after {operation}");
+        in_use_peak = in_use_peak.max(it.in_use);
+        assert_eq!(it.high_water, in_use_peak, "{seed}: {operation}");
     }
     pool.close();
     for (number, mut future) in futures {

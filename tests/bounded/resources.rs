@@ -78,7 +78,7 @@ fn the_wrong_type_and_a_taken_id_and_no_time_are_errors() {
     assert!(matches!(&error, ResourceError::InUse { waited, .. } if *waited >= SHORT), "{error:?}");
     let it = resources.resource_statistics("one").unwrap();
     assert!(it.in_use && it.type_name == "u32");
-    assert_eq!((it.acquisitions, it.waits.waits, it.waits.timeouts), (1, 1, 1));
+    assert_eq!((it.acquisitions, it.waits.times.count, it.waits.timeouts), (1, 1, 1));
     drop(guard);
     assert!(!resources.resource_statistics("one").unwrap().in_use);
     assert_eq!(resources.statistics().waits.timeouts, 1);

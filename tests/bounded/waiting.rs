@@ -33,8 +33,8 @@ fn first_come_first_served() {
         });
         assert_eq!(*served.lock().unwrap(), (0..8).collect::<Vec<_>>());
         let it = check(&pool);
-        assert_eq!((it.waits.waits, it.waits.timeouts), (8, 0));
-        assert!(it.waits.total_ns >= it.waits.max_ns && it.waits.max_ns > 0);
+        assert_eq!((it.waits.times.count, it.waits.timeouts), (8, 0));
+        assert!(it.waits.times.total_ns >= it.waits.times.max_ns && it.waits.times.max_ns > 0);
     }
 }
 
@@ -125,7 +125,7 @@ fn closing_sends_those_away_who_wait() {
     });
     drop(held);
     let it = check(&pool);
-    assert_eq!((it.waits.waits, it.waits.timeouts, it.retained), (2, 0, 0));
+    assert_eq!((it.waits.times.count, it.waits.timeouts, it.retained), (2, 0, 0));
 }
 
 /// A time-out just when the object comes: whoever has it in the end, nobody loses it.

@@ -233,9 +233,10 @@ impl<T> BoundedPool<T> {
         Made: Future<Output = Result<T, E>>,
         E: Into<BoxError>,
     {
-        self.shared.begin();
+        let making = self.shared.begin();
         let tag = &self.shared.tag;
         let made = tag.run(make).in_scope(tag).await;
+        drop(making);
         let value = made.map_err(|error| PoolError::Create(boxed(error)))?;
         Ok(Lease::new(&self.shared, self.shared.hold(permit, value)))
     }

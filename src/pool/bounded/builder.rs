@@ -7,6 +7,7 @@ use super::BoundedPool;
 use super::recipe::{BoxError, Recipe};
 use super::shared::{Shared, boxed};
 use crate::pool::PoolError;
+use crate::pool::prefill::Prefill;
 use crate::reclaim::sweeper::Sweeper;
 use crate::reclaim::{self, Reclaimer};
 
@@ -20,6 +21,7 @@ pub struct BoundedPoolBuilder<T> {
     name: String,
     max_live: usize,
     sweep_every: Option<Duration>,
+    prefill: Prefill,
     recipe: Recipe<T>,
 }
 
@@ -39,7 +41,25 @@ impl<T: Send + 'static> BoundedPoolBuilder<T> {
             idle_timeout: None,
             retain_after_panic: false,
         };
-        Self { name: name.to_owned(), max_live, sweep_every: None, recipe }
+        Self { name: name.to_owned(), max_live, sweep_every: None, prefill: Prefill::NONE, recipe }
+    }
+
+    /// Makes so many objects at once, though no more than the limit.
+    ///
+    /// They were never out: nobody missed one, and they are neither reset nor checked
+    /// before their first use asks for it.
+    pub fn prefill(mut self, objects: usize) -> Self {
+        self.prefill = Prefill::Objects(objects as u64);
+        self
+    }
+
+    /// Makes this fraction of the limit at once, rounded down; as
+    /// [`prefill`](Self::prefill).
+    ///
+    /// [`build`](Self::build) refuses what is not from 0 to 1.
+    pub fn prefill_fraction(mut self, fraction: f64) -> Self {
+        self.prefill = Prefill::Fraction(fraction);
+        self
     }
 
     /// How long [`acquire`](BoundedPool::acquire) waits; for ever unless set.
@@ -126,16 +146,26 @@ impl<T: Send + 'static> BoundedPoolBuilder<T> {
         self
     }
 
-    /// Makes the pool; it has no objects yet.
+    /// Makes the pool; it has no objects yet, but for those that were
+    /// [asked for](Self::prefill).
     ///
     /// # Errors
     ///
-    /// [`PoolError::Name`] if `pool/<name>` is not the name of a tag, or there are
-    /// too many tags; [`PoolError::NoSweeper`] if the thread asked for cannot be had.
+    /// - [`PoolError::Name`] if `pool/<name>` is not the name of a tag, or there are too
+    ///   many tags.
+    /// - [`PoolError::NoSweeper`] if the thread asked for cannot be had.
+    /// - [`PoolError::Prefill`] if the fraction to fill is not from 0 to 1.
+    /// - [`PoolError::Create`] if the factory fails to fill it.
+    ///
+    /// # Panics
+    ///
+    /// If the factory or the weigher does, filling it.
     pub fn build(self) -> Result<BoundedPool<T>, PoolError> {
+        let prefill = self.prefill.of(self.max_live as u64)?;
         let tag = reclaim::tag_below("pool", &self.name)?;
         let make = || Arc::new(Shared::new(self.name, tag.clone(), self.max_live, self.recipe));
         let shared = tag.run(make);
+        shared.prefill(prefill)?;
         let interval = self.sweep_every.filter(|_| shared.recipe.is_timed());
         let sweeper = interval.map(|interval| tag.run(|| sweep(&shared, interval))).transpose()?;
         let reclaimer: Arc<dyn Reclaimer> = Arc::<Shared<T>>::clone(&shared);

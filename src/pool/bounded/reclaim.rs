@@ -52,6 +52,7 @@ impl<T: Send> Reclaimer for Shared<T> {
         it.idle_bytes = self.idle_bytes(&standing);
         it.used_bytes = self.used_bytes(it.in_use, it.idle_bytes);
         it.waits = self.waits.statistics(standing.waiting);
+        it.making = self.making.statistics();
         ReclaimerStatistics::Pool(it)
     }
 }

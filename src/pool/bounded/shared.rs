@@ -11,7 +11,7 @@ use super::recipe::{BoxError, Clock, Counted, Object, Recipe};
 use crate::each::each;
 use crate::pool::PoolError;
 use crate::pool::gate::{Claim, Gate, Held, Permit, Refusal};
-use crate::pool::wait_times::WaitTimes;
+use crate::pool::times::{Times, WaitTimes, Watch};
 use crate::scope::Tag;
 
 pub(super) struct Shared<T> {
@@ -23,6 +23,7 @@ pub(super) struct Shared<T> {
     pub(super) name: String,
     pub(super) tag: Tag,
     pub(super) waits: WaitTimes,
+    pub(super) making: Times,
     pub(super) tally: Tally,
     clock: Clock,
     next_sweep_ns: AtomicU64,
@@ -55,6 +56,7 @@ impl<T> Shared<T> {
             name,
             tag,
             waits: WaitTimes::default(),
+            making: Times::default(),
             tally: Tally::default(),
             clock: Clock::new(),
         }
@@ -108,14 +110,17 @@ impl<T> Shared<T> {
 
     #[cold]
     fn make<'g>(&'g self, permit: Permit<'g, Object<T>>) -> Result<Held<'g, Object<T>>, PoolError> {
-        self.begin();
-        let value = self.tag.run(|| (self.recipe.factory)()).map_err(PoolError::Create)?;
+        let value = {
+            let _making = self.begin();
+            self.tag.run(|| (self.recipe.factory)()).map_err(PoolError::Create)?
+        };
         Ok(self.hold(permit, value))
     }
 
-    /// To be called before an object is made.
-    pub(super) fn begin(&self) {
+    /// To be called before an object is made for an acquisition, and kept until it is.
+    pub(super) fn begin(&self) -> Watch<'_> {
         count(&self.tally.begun);
+        self.making.watch()
     }
 
     /// Gives a new object its permit.
@@ -124,16 +129,37 @@ impl<T> Shared<T> {
         permit: Permit<'g, Object<T>>,
         value: T,
     ) -> Held<'g, Object<T>> {
+        let object = self.object(value);
+        self.tag.run(|| permit.hold(object))
+    }
+
+    fn object(&self, value: T) -> Object<T> {
         count(&self.tally.made);
         let now_ns = self.now_ns();
-        let object = Object {
+        Object {
             value,
             made_ns: now_ns,
             idle_since_ns: now_ns,
             weight_bytes: 0,
             _counted: Counted(Arc::clone(&self.tally.gone)),
-        };
-        self.tag.run(|| permit.hold(object))
+        }
+    }
+
+    /// Makes so many objects that are idle from the beginning, or as many as the limit
+    /// allows.
+    pub(super) fn prefill(&self, objects: u64) -> Result<(), PoolError> {
+        for _ in 0..objects.min(self.gate.standing().max_live as u64) {
+            let value = {
+                let _making = self.making.watch();
+                self.tag.run(|| (self.recipe.factory)()).map_err(PoolError::Create)?
+            };
+            let mut object = self.object(value);
+            if let Some(weigher) = &self.recipe.weigher {
+                object.weight_bytes = weigher(&object.value) as u64;
+            }
+            self.tag.run(|| self.gate.bring(object));
+        }
+        Ok(())
     }
 
     /// Takes an object back from whoever used it.

@@ -88,13 +88,22 @@ impl<T> Gate<T> {
     #[inline]
     pub(crate) fn try_shelf(&self) -> Option<Held<'_, T>> {
         let mut object = self.shelf.take()?;
-        object.claims += 1;
+        object.claim();
         Some(Held::new(self, object))
     }
 
     /// The same, as a future that waits for its turn.
     pub(crate) fn claim(&self) -> Wait<'_, T> {
         Wait::new(self)
+    }
+
+    /// Takes in an object that is idle from the beginning, before anybody claims one.
+    /// Drops it if there is no permit for it.
+    #[cfg_attr(loom, allow(dead_code))]
+    pub(crate) fn bring(&self, object: T) {
+        let object = Box::new(Entry::unused(object));
+        let refused = self.state.lock().bring(object);
+        drop(refused);
     }
 
     /// Sets the limit; returns the idle objects that are too many now. What is in

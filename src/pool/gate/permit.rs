@@ -31,7 +31,7 @@ pub(crate) enum Claim<'g, T> {
 impl<'g, T> Permit<'g, T> {
     /// Gives the permit to an object.
     pub(crate) fn hold(self, object: T) -> Held<'g, T> {
-        let object = Box::new(Entry { claims: self.claims, object });
+        let object = Box::new(Entry::new(self.claims, object));
         Held::new(ManuallyDrop::new(self).gate, object)
     }
 
@@ -73,8 +73,9 @@ impl<'g, T> Held<'g, T> {
     /// Object and permit, each to go its own way.
     pub(crate) fn into_parts(self) -> (T, Permit<'g, T>) {
         let gate = self.gate;
-        let Entry { claims, object } = *self.into_object();
-        (object, Permit { gate, claims })
+        let entry = self.into_object();
+        let permit = Permit { gate, claims: entry.claims() };
+        (entry.object, permit)
     }
 
     pub(crate) fn object(&self) -> &T {
@@ -112,7 +113,7 @@ impl<T> Drop for Held<'_, T> {
     fn drop(&mut self) {
         // SAFETY: the object is taken once, here; `into_object` forgets `self`.
         let object = unsafe { ManuallyDrop::take(&mut self.object) };
-        let _permit = Permit { gate: self.gate, claims: object.claims };
+        let _permit = Permit { gate: self.gate, claims: object.claims() };
         drop(object);
     }
 }

@@ -12,9 +12,52 @@ use crate::sync::{AtomicPtr, Ordering, home};
 
 /// An object as the gate keeps it.
 pub(crate) struct Entry<T> {
-    /// Claims on the shelf that the state has not counted yet.
-    pub(super) claims: u64,
+    /// Claims on the shelf that the state has not counted yet; [`UNUSED`] beside them.
+    claims: u64,
     pub(crate) object: T,
+}
+
+/// Nobody has had the object.
+const UNUSED: u64 = 1 << 63;
+
+impl<T> Entry<T> {
+    /// For somebody who has claimed it so often already.
+    pub(super) fn new(claims: u64, object: T) -> Self {
+        Self { claims, object }
+    }
+
+    /// For nobody yet.
+    #[cfg_attr(loom, allow(dead_code))]
+    pub(super) fn unused(object: T) -> Self {
+        Self { claims: UNUSED, object }
+    }
+
+    pub(super) fn is_unused(&self) -> bool {
+        self.claims == UNUSED
+    }
+
+    /// Claims it on the shelf.
+    #[inline]
+    pub(super) fn claim(&mut self) {
+        self.claims += 1;
+    }
+
+    /// The claims to be counted.
+    pub(super) fn claims(&self) -> u64 {
+        self.claims & !UNUSED
+    }
+
+    /// The same; it has none from here on.
+    pub(super) fn take_claims(&mut self) -> u64 {
+        let claims = self.claims();
+        self.claims -= claims;
+        claims
+    }
+
+    /// Somebody has it from here on.
+    pub(super) fn begin_use(&mut self) {
+        self.claims &= !UNUSED;
+    }
 }
 
 pub(super) struct Shelf<T> {

@@ -95,6 +95,18 @@ impl<T> State<T> {
         Ok(Some(waker))
     }
 
+    /// Takes an object in that nobody has had; returns it if there is no permit for it.
+    #[cfg_attr(loom, allow(dead_code))]
+    pub(super) fn bring(&mut self, object: Box<Entry<T>>) -> Option<Box<Entry<T>>> {
+        if self.closed || self.live >= self.max_live {
+            return Some(object);
+        }
+        self.live += 1;
+        self.idle.reserve(self.live);
+        self.idle.push(object);
+        None
+    }
+
     /// Takes a permit back whose object is gone.
     pub(super) fn give_up_permit(&mut self, claims: u64) -> Option<Waker> {
         self.claims_total += claims;
@@ -174,7 +186,7 @@ impl<T> State<T> {
 
     pub(super) fn standing(&mut self, shelf: &Shelf<T>) -> Standing {
         let idle = self.gather(shelf).iter_mut();
-        self.claims_total += idle.map(|entry| core::mem::take(&mut entry.claims)).sum::<u64>();
+        self.claims_total += idle.map(|entry| entry.take_claims()).sum::<u64>();
         Standing {
             max_live: self.max_live,
             live: self.live,
@@ -207,15 +219,20 @@ impl<T> State<T> {
     }
 
     fn pop_idle(&mut self, shelf: &Shelf<T>) -> Option<Box<Entry<T>>> {
-        if self.idle.is_empty() {
+        if self.idle.last().is_none_or(|it| it.is_unused()) {
             self.gather(shelf);
         }
         let mut object = self.idle.pop()?;
+        if object.is_unused() {
+            object.begin_use();
+            // Those that nobody has had are below all others, so all others are in use.
+            self.in_use_peak = self.in_use_peak.max(self.live - self.idle.len());
+        }
         self.count_claims(&mut object);
         Some(object)
     }
 
     fn count_claims(&mut self, object: &mut Entry<T>) {
-        self.claims_total += core::mem::take(&mut object.claims);
+        self.claims_total += object.take_claims();
     }
 }

@@ -13,7 +13,7 @@ use super::{ResourceError, ResourceGuard};
 use crate::each::each;
 use crate::pool::PoolError;
 use crate::pool::gate::Refusal;
-use crate::pool::wait_times::WaitTimes;
+use crate::pool::times::WaitTimes;
 use crate::reclaim::{
     self, PoolKind, PoolStatistics, Reclaimer, ReclaimerStatistics, WaitStatistics,
 };
