@@ -44,6 +44,8 @@ fn pools_of_a_process() {
     magazines_go_round_a_million_times();
     #[cfg(unix)]
     a_forked_child_does_not_wait_for_a_sweeping_thread();
+    #[cfg(all(unix, feature = "cache"))]
+    a_forked_child_does_not_wait_for_a_caches_sweeping_thread();
 }
 
 fn a_pool_is_a_tag_and_is_listed() {
@@ -225,9 +227,29 @@ fn a_forked_child_does_not_wait_for_a_sweeping_thread() {
     const OBJECTS: usize = 100_000;
     let hour = Duration::from_secs(3600);
     let pool = BoundedPool::builder("forked", OBJECTS, || 1).idle_timeout(hour);
-    let pool = pool.sweep_every(Duration::from_millis(1)).build().unwrap();
-    let leases: Vec<_> = (0..OBJECTS).map(|_| pool.acquire().unwrap()).collect();
-    drop(leases);
+    let pool = pool.sweep_every(Duration::from_millis(1)).prefill(OBJECTS).build().unwrap();
+    children_drop(pool);
+}
+
+/// The same for a cache, whose thread always finds entries to remove.
+#[cfg(all(unix, feature = "cache"))]
+fn a_forked_child_does_not_wait_for_a_caches_sweeping_thread() {
+    const ENTRIES: u64 = 100_000;
+    let cache = heapledger::BoundedCache::<u64, u64>::builder("forked")
+        .max_entries(2 * ENTRIES)
+        .sweep_every(Duration::from_millis(1))
+        .build()
+        .unwrap();
+    for key in 0..ENTRIES {
+        cache.insert_with_ttl(key, key, Duration::from_micros(10 * key)).unwrap();
+    }
+    children_drop(cache);
+}
+
+/// Forks children, each of which drops the value, in whatever state it is.
+#[cfg(unix)]
+fn children_drop<T>(value: T) {
+    let mut value = Some(value);
     for number in 0..20 {
         // SAFETY: the child calls nothing that may wait for a lock, but what is shown
         // here, and ends by `_exit` or by the alarm.
@@ -235,7 +257,7 @@ fn a_forked_child_does_not_wait_for_a_sweeping_thread() {
         if child == 0 {
             // SAFETY: as above.
             unsafe { libc::alarm(20) };
-            drop(pool);
+            drop(value.take());
             // SAFETY: as above.
             unsafe { libc::_exit(0) };
         }
