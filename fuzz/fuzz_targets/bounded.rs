@@ -13,6 +13,10 @@ use arbitrary::Arbitrary;
 use heapledger::{Acquire, BoundedPool, Lease, PoolError};
 use libfuzzer_sys::fuzz_target;
 
+#[path = "support/told_panics.rs"]
+mod told_panics;
+use told_panics::TOLD;
+
 #[derive(Arbitrary, Debug)]
 struct Input {
     max_live: u8,
@@ -73,7 +77,7 @@ static FUSES: [AtomicU8; 5] = [const { AtomicU8::new(0) }; 5];
 /// False if the point is to fail.
 fn passes(point: usize) -> bool {
     match FUSES[point].swap(0, Ordering::Relaxed) {
-        2 => panic!("told to panic"),
+        2 => panic!("{TOLD}"),
         fuse => fuse == 0,
     }
 }
@@ -208,18 +212,7 @@ impl<'p> Program<'p> {
 }
 
 fuzz_target!(|input: Input| {
-    // The panics are part of it.
-    static QUIET: std::sync::Once = std::sync::Once::new();
-    QUIET.call_once(|| {
-        let before = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            let told = info.payload_as_str().is_some_and(|text| text.contains("told to panic"));
-            if !told {
-                before(info);
-                std::process::abort();
-            }
-        }));
-    });
+    told_panics::quiet();
     let disarm = || FUSES.iter().for_each(|fuse| fuse.store(0, Ordering::Relaxed));
     disarm();
     MADE.store(0, Ordering::Relaxed);

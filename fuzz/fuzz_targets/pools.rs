@@ -1,5 +1,6 @@
 //! Any sequence of what can be done with a pool, user code that panics included, on
-//! threads that come and go, leaves it as a model says.
+//! threads that come and go, leaves it as a model says. The pool ends with its last guard,
+//! or with its last handle.
 
 #![no_main]
 
@@ -7,8 +8,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arbitrary::Arbitrary;
-use heapledger::{Pool, PoolGuard};
+use heapledger::{OwnedGuard, Pool, PoolHandle};
 use libfuzzer_sys::fuzz_target;
+
+#[path = "support/told_panics.rs"]
+mod told_panics;
+use told_panics::TOLD;
 
 const HELD_MAX: usize = 300;
 
@@ -18,6 +23,7 @@ struct Input {
     retained_bytes_max: Option<u16>,
     slot_align_bits: u8,
     prefill: u8,
+    guards_last: bool,
     operations: Vec<Operation>,
 }
 
@@ -54,7 +60,7 @@ static ENDED: AtomicU64 = AtomicU64::new(0);
 static FUSES: [AtomicBool; 3] = [const { AtomicBool::new(false) }; 3];
 
 fn burn(point: usize) {
-    assert!(!FUSES[point].swap(false, Ordering::Relaxed), "told to panic");
+    assert!(!FUSES[point].swap(false, Ordering::Relaxed), "{TOLD}");
 }
 
 struct Object(Box<u64>);
@@ -80,17 +86,18 @@ fn make() -> Object {
 }
 
 /// Carries out operations up to a change of thread; returns how many.
-fn live<'p>(
-    pool: &'p Pool<Object>,
-    held: &mut Vec<PoolGuard<'p, Object>>,
+fn live(
+    handle: &PoolHandle<Object>,
+    held: &mut Vec<OwnedGuard<Object>>,
     operations: &[Operation],
 ) -> usize {
+    let pool = handle.pool();
     for (done, operation) in operations.iter().enumerate() {
         let place = |which: u8, held: &Vec<_>| which as usize % held.len().max(1);
         let result = catch_unwind(AssertUnwindSafe(|| match *operation {
             Operation::Acquire { many } if held.len() + many as usize <= HELD_MAX => {
                 for _ in 0..many {
-                    held.push(pool.acquire());
+                    held.push(handle.acquire());
                 }
             }
             Operation::Release { which } if !held.is_empty() => {
@@ -103,7 +110,7 @@ fn live<'p>(
                 }
             }
             Operation::TakeOut { which } if !held.is_empty() => {
-                drop(PoolGuard::into_inner(held.swap_remove(place(which, held))));
+                drop(OwnedGuard::into_inner(held.swap_remove(place(which, held))));
             }
             Operation::Put => pool.put(Object::new()),
             Operation::Get => drop(pool.get()),
@@ -123,18 +130,7 @@ fn live<'p>(
 }
 
 fuzz_target!(|input: Input| {
-    // The panics are part of it.
-    static QUIET: std::sync::Once = std::sync::Once::new();
-    QUIET.call_once(|| {
-        let before = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            let told = info.payload_as_str().is_some_and(|text| text.contains("told to panic"));
-            if !told {
-                before(info);
-                std::process::abort();
-            }
-        }));
-    });
+    told_panics::quiet();
     FUSES.iter().for_each(|fuse| fuse.store(false, Ordering::Relaxed));
     MADE.store(0, Ordering::Relaxed);
     ENDED.store(0, Ordering::Relaxed);
@@ -151,11 +147,12 @@ fuzz_target!(|input: Input| {
         None => builder,
     };
     let pool = builder.build().expect("nothing panics yet");
+    let handle = pool.handle();
     let mut held = Vec::new();
     let mut left = &input.operations[..];
     while !left.is_empty() {
         let done = std::thread::scope(|scope| {
-            scope.spawn(|| live(&pool, &mut held, left)).join().expect("caught inside")
+            scope.spawn(|| live(&handle, &mut held, left)).join().expect("caught inside")
         });
         left = &left[done..];
         let it = pool.statistics();
@@ -165,8 +162,13 @@ fuzz_target!(|input: Input| {
         assert!(it.retained <= input.retained_max.into(), "{it:?}");
     }
     FUSES.iter().for_each(|fuse| fuse.store(false, Ordering::Relaxed));
-    drop(held);
-    drop(pool);
+    if input.guards_last {
+        drop((pool, handle));
+        drop(held);
+    } else {
+        drop(held);
+        drop((pool, handle));
+    }
     let (made, ended) = (MADE.load(Ordering::Relaxed), ENDED.load(Ordering::Relaxed));
     assert_eq!(made, ended, "an object was lost, or ended twice");
 });
