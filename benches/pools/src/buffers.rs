@@ -21,19 +21,13 @@ fn touch(buffer: &mut Vec<u8>) {
     black_box(buffer);
 }
 
-pub fn median(times: &[f64]) -> f64 {
-    let mut sorted = times.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
-/// Nanoseconds, medians.
+/// Nanoseconds of each round.
 pub struct Buffers {
-    pub fresh: f64,
-    pub pool: f64,
-    pub fixed: f64,
+    pub fresh: Vec<f64>,
+    pub pool: Vec<f64>,
+    pub fixed: Vec<f64>,
     /// One that the caller keeps: what touching it costs.
-    pub kept: f64,
+    pub kept: Vec<f64>,
 }
 
 pub fn measure(rounds: usize) -> Buffers {
@@ -51,6 +45,6 @@ pub fn measure(rounds: usize) -> Buffers {
             own.clear();
         }));
     }
-    let [fresh, pool, fixed, kept] = times.map(|times| median(&times));
+    let [fresh, pool, fixed, kept] = times;
     Buffers { fresh, pool, fixed, kept }
 }

@@ -61,12 +61,22 @@ impl Row {
     }
 
     fn min(&self, job: usize) -> f64 {
-        self.times.get(job).map_or(f64::NAN, |times| times.iter().copied().fold(f64::NAN, f64::min))
+        self.times.get(job).map_or(f64::NAN, |times| min(times))
     }
 
     fn median(&self, job: usize) -> f64 {
-        self.times.get(job).map_or(f64::NAN, |times| buffers::median(times))
+        self.times.get(job).map_or(f64::NAN, |times| median(times))
     }
+}
+
+fn min(times: &[f64]) -> f64 {
+    times.iter().copied().fold(f64::NAN, f64::min)
+}
+
+fn median(times: &[f64]) -> f64 {
+    let mut sorted = times.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 fn main() {
@@ -126,12 +136,18 @@ fn targets(rows: &[Row], rounds: usize, memory: &memory::Memory) {
     ratio("1 producer, 1 consumer / Box", "≤ 0.6", &|row, of| of(row, 4) / of(boxes, 4));
     ratio("2 producers, 2 consumers / Box", "≤ 0.6", &|row, of| of(row, 5) / of(boxes, 5));
     let Buffers { fresh, pool, fixed, kept } = buffers::measure(rounds);
+    let slower = |than: &[f64]| {
+        let [by_median, by_min] = [median(&fresh) / median(than), min(&fresh) / min(than)];
+        format!("{by_median:.0} ({by_min:.0}): {:.1} ({:.1}) ns", median(than), min(than))
+    };
     println!(
-        "| fresh 64 KiB buffer ({fresh:.0} ns), 256 B touched / this | ≥ 50 | {:.0} | {:.0} |",
-        fresh / pool,
-        fresh / fixed
+        "| fresh 64 KiB buffer, {:.0} ({:.0}) ns, 256 B touched / this | ≥ 50 | {} | {} |",
+        median(&fresh),
+        min(&fresh),
+        slower(&pool),
+        slower(&fixed)
     );
-    println!("| fresh / one that the caller keeps ({kept:.1} ns) | | {:.0} | |", fresh / kept);
+    println!("| fresh / one that the caller keeps | | {} | |", slower(&kept));
     println!("| bytes per live object beyond 64 | ≤ 1.5 | {:.2} | |", memory.live_bytes - 64.0);
     println!(
         "| bytes per retained object beyond 64 | ≤ 12 | {:.2} | |",
