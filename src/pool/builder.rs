@@ -30,7 +30,7 @@ impl<T: Send> PoolBuilder<T> {
         Self {
             name: name.to_owned(),
             factory,
-            reset: Reset::new(|_: &mut T| {}),
+            reset: Reset::new(|_: &mut T| true),
             weigher: None,
             retained_max: None,
             retained_bytes_max: UNLIMITED,
@@ -43,7 +43,15 @@ impl<T: Send> PoolBuilder<T> {
     /// Runs when an object comes back, before it is ready again.
     ///
     /// If it panics, the object is dropped, and the panic goes on.
-    pub fn reset(mut self, reset: impl Fn(&mut T) + Send + Sync + 'static) -> Self {
+    pub fn reset(self, reset: impl Fn(&mut T) + Send + Sync + 'static) -> Self {
+        self.try_reset(move |object| {
+            reset(object);
+            true
+        })
+    }
+
+    /// As [`reset`](Self::reset); an object for which it says false is dropped.
+    pub fn try_reset(mut self, reset: impl Fn(&mut T) -> bool + Send + Sync + 'static) -> Self {
         self.reset = Reset::new(reset);
         self
     }
@@ -148,7 +156,7 @@ impl<T: Send> PoolBuilder<T> {
             Some(objects) => objects,
             None => settings::default_retained_max()?,
         };
-        let prefill = self.prefill.of(retained_max)?;
+        let prefill = self.prefill.of((retained_max != UNLIMITED).then_some(retained_max))?;
         let tag = reclaim::tag_below("pool", &self.name)?;
         let limits = Limits { retained_max, retained_bytes_max: self.retained_bytes_max };
         let table = Table::new();

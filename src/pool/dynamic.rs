@@ -32,9 +32,8 @@ use super::{PoolBuilder, PoolError, PoolGuard, PoolHandle, statistics};
 /// block that grows: a `Vec` that the factory made with a capacity stays the pool's, one
 /// that was empty belongs to the first who wrote to it.
 ///
-/// Dropping the last clone drops the ready objects. If the destructor of one panics,
-/// the others are dropped all the same; if that of a second one does, the process
-/// aborts, as with a `Vec`.
+/// Dropping the last clone drops the ready objects. If the destructor of one panics, the
+/// others are dropped all the same, and then the first panic goes on.
 ///
 /// # Cost
 ///
@@ -106,7 +105,7 @@ trait AnyFunction: Send + Sync {}
 impl<F: Send + Sync> AnyFunction for F {}
 
 impl<T: Send> Reset<T> {
-    pub(super) fn new<R: Fn(&mut T) + Send + Sync + 'static>(reset: R) -> Self {
+    pub(super) fn new<R: Fn(&mut T) -> bool + Send + Sync + 'static>(reset: R) -> Self {
         Self { function: Box::new(reset), check_in: check_in::<T, R> }
     }
 }
@@ -117,7 +116,7 @@ impl<T: Send> Reset<T> {
 ///
 /// - As for `objects::check_in`.
 /// - The pool's reset is an `R`.
-unsafe fn check_in<T: Send, R: Fn(&mut T)>(pool: &Inner<T>, object: NonNull<T>) {
+unsafe fn check_in<T: Send, R: Fn(&mut T) -> bool>(pool: &Inner<T>, object: NonNull<T>) {
     // SAFETY: of this type (caller), and the pool's as long as the pool is there.
     let reset = unsafe { &*(&raw const *pool.reset.function).cast::<R>() };
     // SAFETY: the caller's promise.
@@ -212,10 +211,10 @@ impl<T: Send> Objects for Inner<T> {
 
 impl<T: Send> Drop for Inner<T> {
     fn drop(&mut self) {
+        // First: a destructor may panic.
+        reclaim::forget_gone();
         self.store.gather_all();
         objects::end_ready(self);
-        self.store.gather_all();
-        reclaim::forget_gone();
     }
 }
 
@@ -263,7 +262,11 @@ impl<T: Send> Pool<T> {
 
     /// Makes some objects, and lists the pool.
     pub(super) fn from_inner(inner: Inner<T>, prefill: u64) -> Result<Self, PoolError> {
-        objects::prefill(&inner, prefill, &inner.factory)?;
+        if let Err(error) = objects::prefill(&inner, prefill, &inner.factory) {
+            // Here, and not on the way out: if a destructor panics, the error goes, too.
+            drop(inner);
+            return Err(error);
+        }
         let inner = Arc::new(inner);
         let listed: Arc<dyn Reclaimer> = inner.clone();
         reclaim::register(&listed);
@@ -419,9 +422,9 @@ fn failed(error: &PoolError) -> ! {
 }
 
 /// A panic leaves a pool whole: what is half done is dropped.
-impl<T: Send> UnwindSafe for Pool<T> {}
+impl<T: Send> UnwindSafe for Inner<T> {}
 /// As above.
-impl<T: Send> RefUnwindSafe for Pool<T> {}
+impl<T: Send> RefUnwindSafe for Inner<T> {}
 
 impl<T: Send> Clone for Pool<T> {
     fn clone(&self) -> Self {

@@ -93,7 +93,8 @@ macro_rules! pool {
                     $(.retained_max($retained_max))?
                     $(.retained_bytes_max($bytes_max))?;
 
-            impl $crate::StaticObjects for $name {
+            // SAFETY: both are statics of this block, made for each other.
+            unsafe impl $crate::StaticObjects for $name {
                 type Object = $object;
                 const HAS_WEIGHER: bool = false $(| !stringify!($weigher).is_empty())?;
                 const RETAIN_AFTER_PANIC: bool = false $(| $after_panic)?;
@@ -131,8 +132,18 @@ macro_rules! pool {
 }
 
 /// What `pool!` writes about a static pool. Not for programs.
+///
+/// # Safety
+///
+/// - `core` and `shards` are always the same two statics, and the core was made with
+///   these shards, which no other core has.
 #[doc(hidden)]
-pub trait StaticObjects: Sized + 'static {
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no static pool",
+    label = "not the name of a pool that `heapledger::pool!` made",
+    note = "name the pool, not its objects: `StaticGuard<BUFFERS>`"
+)]
+pub unsafe trait StaticObjects: Sized + 'static {
     type Object: Send + 'static;
     const HAS_WEIGHER: bool;
     const RETAIN_AFTER_PANIC: bool;
@@ -224,7 +235,12 @@ impl<P: StaticObjects> Objects for StaticCore<P> {
     #[inline(always)]
     unsafe fn check_in(&self, object: NonNull<P::Object>) {
         // SAFETY: the caller's promise.
-        unsafe { objects::check_in(self, object, P::reset) };
+        unsafe {
+            objects::check_in(self, object, |object| {
+                P::reset(object);
+                true
+            });
+        };
     }
 
     fn weigh(&self, object: &P::Object) -> u64 {

@@ -104,7 +104,29 @@ impl<T: Send> PoolHandle<T> {
         self.pool.acquire_ready().map(|guard| self.own(guard))
     }
 
-    /// The pool.
+    /// So many objects, ready ones first; as [`Pool::acquire_many`].
+    ///
+    /// # Errors
+    ///
+    /// As that.
+    ///
+    /// # Panics
+    ///
+    /// As that does.
+    pub fn acquire_many(&self, objects: usize) -> Result<Vec<OwnedGuard<T>>, PoolError> {
+        (0..objects).map(|_| self.try_acquire()).collect()
+    }
+
+    /// As [`Pool::put`].
+    ///
+    /// # Panics
+    ///
+    /// As that does.
+    pub fn put(&self, object: T) {
+        self.pool.put(object);
+    }
+
+    /// The pool, for all else.
     #[must_use]
     pub fn pool(&self) -> &Pool<T> {
         &self.pool
@@ -133,7 +155,8 @@ impl<T: Send> fmt::Debug for PoolHandle<T> {
 /// the pool there until then.
 ///
 /// Two words, and `'static`; otherwise as a [`PoolGuard`]. If it is the last that
-/// knows of the pool, the pool ends with it.
+/// knows of the pool, the pool ends with it. One that is forgotten keeps the whole pool for
+/// ever, and so does an idle object that holds a guard or a handle of its own pool.
 #[must_use = "the object goes back when the guard is dropped"]
 pub struct OwnedGuard<T: Send + 'static> {
     object: InSlot<T>,
@@ -144,13 +167,21 @@ impl<T: Send> OwnedGuard<T> {
     /// Takes the object out of the pool for good.
     ///
     /// An associated function, as the object may have a method of this name.
+    ///
+    /// # Panics
+    ///
+    /// If this guard is the last that knows of the pool, and the destructor of an object
+    /// that was ready does; then this object is dropped, too.
     #[must_use]
     pub fn into_inner(guard: Self) -> T {
-        Self::detach(guard).1
+        let (handle, object) = Self::detach(guard);
+        // Not with the pair: a panic in here would find the object on its way out already.
+        drop(handle);
+        object
     }
 
     /// Takes the object out of the pool for good; returns the handle that it came from,
-    /// too.
+    /// too, for [`put`](PoolHandle::put).
     #[must_use]
     pub fn detach(guard: Self) -> (PoolHandle<T>, T) {
         let guard = ManuallyDrop::new(guard);

@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::ops::{Deref, DerefMut};
+use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::ptr::NonNull;
 
 /// A complete object in a slot of a pool, and nobody else's: as a `Box` whose memory is
@@ -12,6 +13,10 @@ pub(super) struct InSlot<T>(NonNull<T>);
 unsafe impl<T: Send> Send for InSlot<T> {}
 // SAFETY: a shared one gives shared access to the object.
 unsafe impl<T: Sync> Sync for InSlot<T> {}
+
+// As with a `Box`: by itself it would be as a shared reference.
+impl<T: UnwindSafe> UnwindSafe for InSlot<T> {}
+impl<T: RefUnwindSafe> RefUnwindSafe for InSlot<T> {}
 
 impl<T> InSlot<T> {
     /// # Safety

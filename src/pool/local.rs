@@ -5,12 +5,14 @@ use core::cell::{Cell, UnsafeCell};
 use core::fmt;
 use core::mem::ManuallyDrop;
 use core::ops::{Deref, DerefMut};
+use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::ptr::NonNull;
+use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::Relaxed;
-use core::sync::atomic::{AtomicBool, AtomicU64};
 use std::alloc::handle_alloc_error;
 use std::sync::Arc;
 
+use crate::each::each;
 use crate::reclaim::{self, PoolKind, PoolStatistics, Reclaimer, ReclaimerStatistics};
 use crate::scope::Tag;
 
@@ -19,11 +21,17 @@ use super::pages::{Lot, Pages};
 use super::{PoolError, settings};
 
 const PAGE_BYTES: usize = 64 << 10;
+/// Nobody asked the pool to shrink; also what asks for nothing.
+const UNASKED: u64 = u64::MAX;
 
 /// A [`Pool`](crate::Pool) for objects that cannot leave their thread (`!Send`).
 ///
-/// Listed among [`pools`](crate::pools), and its tag is `pool/<name>`. When another
-/// thread asks all pools to shrink, this one does at its next release.
+/// Listed among [`pools`](crate::pools), and its tag is `pool/<name>`. When all pools are
+/// asked to shrink, by whichever thread, this one does at its next release, and has freed
+/// nothing until then. [`shrink`](Self::shrink) does it at once.
+///
+/// Dropping the pool drops the ready objects. If destructors panic, the others are dropped
+/// all the same, and then the first panic goes on.
 ///
 /// # Cost
 ///
@@ -57,8 +65,8 @@ struct Numbers {
     name: String,
     tag: Tag,
     slot_bytes: u64,
-    /// Whether somebody asked it to shrink.
-    shrink: AtomicBool,
+    /// The idle bytes that somebody asked it to shrink to.
+    shrink_to: AtomicU64,
     hits: AtomicU64,
     created: AtomicU64,
     dropped: AtomicU64,
@@ -89,7 +97,7 @@ impl<T> LocalPool<T> {
             name: name.to_owned(),
             tag: reclaim::tag_below("pool", name)?,
             slot_bytes: pages.shape().slot_bytes() as u64,
-            shrink: AtomicBool::new(false),
+            shrink_to: AtomicU64::new(UNASKED),
             hits: AtomicU64::new(0),
             created: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
@@ -191,9 +199,14 @@ impl<T> LocalPool<T> {
         }
         self.with_idle(|idle| idle.push(object));
         add(&self.numbers.retained, 1);
-        if self.numbers.shrink.load(Relaxed) {
-            self.shrink(0);
+        if self.numbers.shrink_to.load(Relaxed) != UNASKED {
+            self.shrink_as_asked();
         }
+    }
+
+    #[cold]
+    fn shrink_as_asked(&self) {
+        self.shrink(self.numbers.shrink_to.swap(UNASKED, Relaxed));
     }
 
     /// Makes room in the list, which nobody borrows while the allocator runs.
@@ -220,19 +233,21 @@ impl<T> LocalPool<T> {
         &self.numbers.tag
     }
 
-    /// Drops ready objects until at most `target_bytes` of their slots are left;
-    /// returns the bytes freed, as the ledger saw it, or else the pages.
+    /// Drops ready objects until at most `target_bytes` of them are left; returns the
+    /// bytes freed, as the ledger saw it, or else the pages.
     ///
+    /// An object counts with what objects of the pool own on average.
     /// What objects owned goes to the allocator, and the pool's own pages to the system.
     ///
     /// # Panics
     ///
     /// If a destructor does; what was not dropped by then stays ready.
     pub fn shrink(&self, target_bytes: u64) -> u64 {
-        self.numbers.shrink.store(false, Relaxed);
+        self.numbers.shrink_to.store(UNASKED, Relaxed);
         let before = self.pages.bytes();
+        let kept = target_bytes / self.numbers.object_bytes();
         let freed = reclaim::freed_bytes_by(|| {
-            while self.numbers.retained.load(Relaxed) * self.numbers.slot_bytes > target_bytes {
+            while self.numbers.retained.load(Relaxed) > kept {
                 let Some(object) = self.with_idle(Vec::pop) else { break };
                 add(&self.numbers.retained, u64::MAX);
                 drop(End { pool: self, object });
@@ -284,9 +299,18 @@ impl<T> Drop for End<'_, T> {
 
 impl<T> Drop for LocalPool<T> {
     fn drop(&mut self) {
-        self.shrink(0);
+        let idle = self.with_idle(core::mem::take);
+        each(idle, |object| {
+            add(&self.numbers.retained, u64::MAX);
+            drop(End { pool: self, object });
+        });
     }
 }
+
+/// A panic leaves a pool whole: what is half done is dropped.
+impl<T> UnwindSafe for LocalPool<T> {}
+/// As above.
+impl<T> RefUnwindSafe for LocalPool<T> {}
 
 impl<T> fmt::Debug for LocalPool<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -316,10 +340,17 @@ impl Numbers {
         it.in_use = self.in_use();
         it.high_water = self.high_water.load(Relaxed).max(it.in_use);
         it.retained_max = Some(self.retained_max.load(Relaxed));
-        it.used_bytes = it.in_use * self.slot_bytes;
-        let owned = reclaim::live_bytes(&self.tag).unwrap_or(it.retained * self.slot_bytes);
-        it.idle_bytes = owned.saturating_sub(it.used_bytes);
+        let object_bytes = self.object_bytes();
+        it.used_bytes = it.in_use * object_bytes;
+        it.idle_bytes = it.retained * object_bytes;
         it
+    }
+
+    /// An object's part of what the tag owns; its slot where nobody counts.
+    fn object_bytes(&self) -> u64 {
+        let live = self.created.load(Relaxed).saturating_sub(self.dropped.load(Relaxed));
+        let owned_bytes = reclaim::live_bytes(&self.tag).unwrap_or(0);
+        (owned_bytes / live.max(1)).max(self.slot_bytes)
     }
 }
 
@@ -333,8 +364,8 @@ impl Reclaimer for Numbers {
     }
 
     /// Its objects are its thread's: asks for it.
-    fn shrink(&self, _target_bytes: u64) -> u64 {
-        self.shrink.store(true, Relaxed);
+    fn shrink(&self, target_bytes: u64) -> u64 {
+        self.shrink_to.fetch_min(target_bytes, Relaxed);
         0
     }
 

@@ -4,11 +4,15 @@
 //! Here user code runs (factory, reset, weigher, `Drop`), and whatever it does, a
 //! slot goes back once: what is in a thread's hands meanwhile is guarded.
 
+use core::iter;
 use core::ptr::NonNull;
+
+use crate::each::each;
 
 use super::hands::{EmptySlot, Stock, Surplus};
 use super::shard::Shard;
 use super::store::Store;
+use super::terms::heaviest;
 
 /// What a kind of pool knows about its objects.
 pub(crate) trait Objects {
@@ -32,7 +36,7 @@ pub(crate) trait Objects {
     ///
     /// - As for `check_in`.
     unsafe fn check_in(&self, object: NonNull<Self::Object>);
-    /// The bytes that an idle object keeps beyond its slot.
+    /// The bytes that an idle object keeps beyond its slot, as the program says.
     fn weigh(&self, object: &Self::Object) -> u64;
     /// Whether an object that comes back while its thread panics is used again.
     fn retains_after_panic(&self) -> bool;
@@ -143,6 +147,7 @@ pub(crate) fn prefill<O: Objects + ?Sized, E>(
     let store = objects.store();
     let limits = store.limits();
     let mut bytes_left = limits.retained_bytes_max;
+    let number = if bytes_left == 0 { 0 } else { number };
     // Whatever `make` does, what was made until then is kept.
     let mut stock = Stock::new(store);
     for _ in 0..number.min(limits.retained_max) {
@@ -155,9 +160,11 @@ pub(crate) fn prefill<O: Objects + ?Sized, E>(
         let end = End { objects, object };
         if store.weights().are_kept() {
             // SAFETY: complete, and this thread's.
-            let weight = objects.weigh(unsafe { object.as_ref() });
-            let Some(left) = bytes_left.checked_sub(weight) else { break };
-            bytes_left = left;
+            let weight = weight(objects, unsafe { object.as_ref() });
+            match bytes_left.checked_sub(weight) {
+                Some(left) if weight <= heaviest(limits.retained_bytes_max) => bytes_left = left,
+                _ => break,
+            }
             // SAFETY: weights are kept, and the slot is this thread's.
             unsafe { store.weights().set(object.cast(), weight) };
         }
@@ -166,6 +173,14 @@ pub(crate) fn prefill<O: Objects + ?Sized, E>(
     }
     Ok(())
 }
+
+/// What an object weighs: no more than anything can, so that sums of weights are exact.
+fn weight<O: Objects + ?Sized>(objects: &O, object: &O::Object) -> u64 {
+    objects.weigh(object).min(WEIGHT_MAX)
+}
+
+/// A TiB.
+pub(crate) const WEIGHT_MAX: u64 = 1 << 40;
 
 /// Takes an object out for good.
 ///
@@ -192,7 +207,7 @@ pub(crate) unsafe fn take_out<O: Objects + ?Sized>(
 pub(crate) unsafe fn check_in<O: Objects + ?Sized>(
     objects: &O,
     object: NonNull<O::Object>,
-    reset: impl FnOnce(&mut O::Object),
+    reset: impl FnOnce(&mut O::Object) -> bool,
 ) {
     if is_spoilt(objects) {
         // SAFETY: the caller's promise.
@@ -208,7 +223,7 @@ pub(crate) fn is_spoilt<O: Objects + ?Sized>(objects: &O) -> bool {
     std::thread::panicking() && !objects.retains_after_panic()
 }
 
-/// Takes an object back that is not spoilt.
+/// Takes an object back that is not spoilt; ends it if the reset says false.
 ///
 /// # Safety
 ///
@@ -217,12 +232,14 @@ pub(crate) fn is_spoilt<O: Objects + ?Sized>(objects: &O) -> bool {
 pub(crate) unsafe fn check_in_sound<O: Objects + ?Sized>(
     objects: &O,
     mut object: NonNull<O::Object>,
-    reset: impl FnOnce(&mut O::Object),
+    reset: impl FnOnce(&mut O::Object) -> bool,
 ) {
     // Ends it if user code panics.
     let end = End { objects, object };
     // SAFETY: complete, and the caller's.
-    reset(unsafe { object.as_mut() });
+    if !reset(unsafe { object.as_mut() }) {
+        return drop(end);
+    }
     core::mem::forget(end);
     // SAFETY: complete, weighed, and nobody else's.
     if !unsafe { push(objects, object) } {
@@ -242,7 +259,7 @@ unsafe fn put_slow<O: Objects + ?Sized>(objects: &O, object: NonNull<O::Object>)
         // Ends it if the weigher panics.
         let end = End { objects, object };
         // SAFETY: complete, and the caller's.
-        let weight = objects.weigh(unsafe { object.as_ref() });
+        let weight = weight(objects, unsafe { object.as_ref() });
         core::mem::forget(end);
         // SAFETY: weights are kept, and the slot is the caller's.
         unsafe { store.weights().set(object.cast(), weight) };
@@ -311,23 +328,9 @@ pub(crate) fn shrink<O: Objects + ?Sized>(objects: &O, target_bytes: u64) {
 }
 
 /// Drops every object that is ready, whatever some of their destructors do; for
-/// the end of a pool.
+/// the end of a pool. Then panics as the first of them did.
 pub(crate) fn end_ready<O: Objects + ?Sized>(objects: &O) {
-    /// Goes on after a destructor that panicked.
-    struct Rest<'o, O: Objects + ?Sized>(&'o O);
-
-    impl<O: Objects + ?Sized> Rest<'_, O> {
-        fn end(&self) {
-            while let Some(surplus) = self.0.store().take_surplus() {
-                end_all(self.0, surplus);
-            }
-        }
-    }
-
-    impl<O: Objects + ?Sized> Drop for Rest<'_, O> {
-        fn drop(&mut self) {
-            self.end();
-        }
-    }
-    Rest(objects).end();
+    let ready = iter::from_fn(|| objects.store().take_surplus()).flatten();
+    // SAFETY: complete, and from the store only once.
+    each(ready, |slot| unsafe { end(objects, slot.cast()) });
 }

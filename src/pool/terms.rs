@@ -145,6 +145,14 @@ impl Terms {
     }
 }
 
+/// The most that one object may weigh to be kept: what one thread's share leaves.
+pub(super) fn heaviest(retained_bytes_max: u64) -> u64 {
+    match retained_bytes_max {
+        UNLIMITED => UNLIMITED,
+        bytes => bytes - share_bytes(bytes, 1),
+    }
+}
+
 /// Bytes that each of some threads keeps.
 pub(super) fn share_bytes(retained_bytes_max: u64, threads: u64) -> u64 {
     match retained_bytes_max {

@@ -272,7 +272,8 @@ fn loom_gate_mutant_relaxed_open() {
 #[test]
 #[should_panic(expected = "deadlock")]
 fn loom_gate_mutant_the_shelf_is_not_gathered() {
-    let text = "&mut Vec<Box<Entry<T>>> {\n        #[cfg(loom)]\n        if !crate::sync::step()";
+    let text =
+        "&mut VecDeque<Box<Entry<T>>> {\n        #[cfg(loom)]\n        if !crate::sync::step()";
     explore_mutant("pool/gate/state.rs", text, Change::LeftOut, shelf_and_queue);
 }
 

@@ -10,6 +10,7 @@ mod expiry;
 mod limits;
 mod model;
 mod named;
+mod numbers;
 mod panics;
 mod resources;
 mod waiting;

@@ -14,6 +14,7 @@ mod measuring;
 mod names;
 mod ownership;
 mod peaks;
+mod pool_edges;
 mod pool_handles;
 mod pools;
 mod readings;

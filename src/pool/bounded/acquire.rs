@@ -215,9 +215,6 @@ impl<T> BoundedPool<T> {
             }
             let (object, permit) = held.into_parts();
             drop(object);
-            if self.is_closed() {
-                return Err(self.shared.refused(Refusal::Closed, Duration::ZERO));
-            }
             claim = permit.trade();
         };
         self.make(permit, make).await
@@ -233,7 +230,7 @@ impl<T> BoundedPool<T> {
         Made: Future<Output = Result<T, E>>,
         E: Into<BoxError>,
     {
-        let making = self.shared.begin();
+        let making = self.shared.begin()?;
         let tag = &self.shared.tag;
         let made = tag.run(make).in_scope(tag).await;
         drop(making);

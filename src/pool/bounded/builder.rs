@@ -161,7 +161,7 @@ impl<T: Send + 'static> BoundedPoolBuilder<T> {
     ///
     /// If the factory or the weigher does, filling it.
     pub fn build(self) -> Result<BoundedPool<T>, PoolError> {
-        let prefill = self.prefill.of(self.max_live as u64)?;
+        let prefill = self.prefill.of(Some(self.max_live as u64))?;
         let tag = reclaim::tag_below("pool", &self.name)?;
         let make = || Arc::new(Shared::new(self.name, tag.clone(), self.max_live, self.recipe));
         let shared = tag.run(make);

@@ -11,6 +11,7 @@ mod reclaim;
 mod shared;
 
 use core::fmt;
+use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::time::Duration;
 use std::sync::Arc;
 use std::time::Instant;
@@ -274,7 +275,7 @@ impl<T> BoundedPool<T> {
     /// Whether the pool was closed.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.shared.gate.standing().closed
+        self.shared.gate.is_closed()
     }
 
     /// Discards the idle objects that are too old or were idle for too long, one after
@@ -303,6 +304,15 @@ impl<T> BoundedPool<T> {
         self.shared.check_out(claim)
     }
 }
+
+/// A panic leaves a pool whole: the object at hand is discarded.
+impl<T> UnwindSafe for Shared<T> {}
+/// As above.
+impl<T> RefUnwindSafe for Shared<T> {}
+/// As above.
+impl<T> UnwindSafe for BoundedPool<T> {}
+/// As above.
+impl<T> RefUnwindSafe for BoundedPool<T> {}
 
 impl<T> Drop for BoundedPool<T> {
     fn drop(&mut self) {

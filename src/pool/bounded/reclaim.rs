@@ -40,7 +40,8 @@ impl<T: Send> Reclaimer for Shared<T> {
         let standing = self.gate.standing();
         let begun = self.tally.begun.load(Relaxed);
         let mut it = PoolStatistics::new(&self.name, self.tag.id(), PoolKind::Bounded);
-        it.hits = standing.claims_total.saturating_sub(begun);
+        let nothing = begun + self.tally.withdrawn.load(Relaxed);
+        it.hits = standing.claims_total.saturating_sub(nothing);
         it.misses = begun + self.tally.refused.load(Relaxed);
         it.created = self.tally.made.load(Relaxed);
         it.dropped = self.tally.gone.load(Relaxed);

@@ -7,10 +7,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 
-use super::recipe::{BoxError, Clock, Counted, Object, Recipe};
+use super::recipe::{BoxError, Clock, Counted, Object, Recipe, Weigher};
 use crate::each::each;
 use crate::pool::PoolError;
 use crate::pool::gate::{Claim, Gate, Held, Permit, Refusal};
+use crate::pool::objects::WEIGHT_MAX;
 use crate::pool::times::{Times, WaitTimes, Watch};
 use crate::scope::Tag;
 
@@ -32,8 +33,10 @@ pub(super) struct Shared<T> {
 /// What happens seldom. Relaxed: each is a total of its own.
 #[derive(Default)]
 pub(super) struct Tally {
-    /// Objects that were begun to be made.
+    /// Objects that were begun to be made for an acquisition.
     pub(super) begun: AtomicU64,
+    /// Acquisitions whose turn came to nothing: the pool was closed meanwhile.
+    pub(super) withdrawn: AtomicU64,
     pub(super) made: AtomicU64,
     /// Counted by the objects themselves.
     pub(super) gone: Arc<AtomicU64>,
@@ -111,16 +114,22 @@ impl<T> Shared<T> {
     #[cold]
     fn make<'g>(&'g self, permit: Permit<'g, Object<T>>) -> Result<Held<'g, Object<T>>, PoolError> {
         let value = {
-            let _making = self.begin();
+            let _making = self.begin()?;
             self.tag.run(|| (self.recipe.factory)()).map_err(PoolError::Create)?
         };
         Ok(self.hold(permit, value))
     }
 
     /// To be called before an object is made for an acquisition, and kept until it is.
-    pub(super) fn begin(&self) -> Watch<'_> {
+    ///
+    /// Refused if the pool was closed since the permit was had, as by a check.
+    pub(super) fn begin(&self) -> Result<Watch<'_>, PoolError> {
+        if self.gate.is_closed() {
+            count(&self.tally.withdrawn);
+            return Err(self.refused(Refusal::Closed, Duration::ZERO));
+        }
         count(&self.tally.begun);
-        self.making.watch()
+        Ok(self.making.watch())
     }
 
     /// Gives a new object its permit.
@@ -155,7 +164,7 @@ impl<T> Shared<T> {
             };
             let mut object = self.object(value);
             if let Some(weigher) = &self.recipe.weigher {
-                object.weight_bytes = weigher(&object.value) as u64;
+                object.weight_bytes = weight(weigher, &object.value);
             }
             self.tag.run(|| self.gate.bring(object));
         }
@@ -191,7 +200,10 @@ impl<T> Shared<T> {
         }
         held.object_mut().idle_since_ns = now_ns;
         held.put_back();
-        self.sweep(now_ns);
+        // Destructors of others: one that panics, too, would abort.
+        if !thread::panicking() {
+            self.sweep(now_ns);
+        }
     }
 
     /// Resets and weighs; false if the object is not to be kept.
@@ -202,7 +214,7 @@ impl<T> Shared<T> {
             return false;
         }
         if let Some(weigher) = &self.recipe.weigher {
-            object.weight_bytes = weigher(&object.value) as u64;
+            object.weight_bytes = weight(weigher, &object.value);
         }
         true
     }
@@ -256,6 +268,10 @@ impl<T> Shared<T> {
     fn now_ns(&self) -> u64 {
         if self.recipe.is_timed() { self.clock.now_ns() } else { 0 }
     }
+}
+
+fn weight<T>(weigher: &Weigher<T>, value: &T) -> u64 {
+    (weigher(value) as u64).min(WEIGHT_MAX)
 }
 
 /// A slot for each thread that can run at a time, but no more than there are objects.

@@ -55,7 +55,7 @@ pub(crate) struct Standing {
     /// The most objects that were in use or being made.
     pub(crate) in_use_peak: usize,
     pub(crate) waiting: usize,
-    /// Objects and permits ever given out; those that are in use now may be missing.
+    /// Objects and permits ever given out.
     pub(crate) claims_total: u64,
     pub(crate) closed: bool,
 }
@@ -128,22 +128,15 @@ impl<T> Gate<T> {
     }
 
     /// Takes out the idle objects that `remove` chooses, which runs under the lock.
-    pub(crate) fn take_idle(&self, mut remove: impl FnMut(&T) -> bool) -> Vec<Held<'_, T>> {
-        let mut state = self.state.lock();
-        let idle = state.gather(&self.shelf);
-        let taken = idle.extract_if(.., |entry| remove(&entry.object)).collect();
-        drop(state);
+    pub(crate) fn take_idle(&self, remove: impl FnMut(&T) -> bool) -> Vec<Held<'_, T>> {
+        let taken = self.state.lock().take_idle(remove, &self.shelf);
         self.held(taken)
     }
 
     /// Takes out the first idle object that `remove` chooses, which runs under the lock.
     #[cfg_attr(loom, allow(dead_code))]
     pub(crate) fn take_one_idle(&self, remove: impl Fn(&T) -> bool) -> Option<Held<'_, T>> {
-        let mut state = self.state.lock();
-        let idle = state.gather(&self.shelf);
-        let place = idle.iter().position(|entry| remove(&entry.object))?;
-        let taken = idle.remove(place);
-        drop(state);
+        let taken = self.state.lock().take_one_idle(remove, &self.shelf)?;
         Some(Held::new(self, taken))
     }
 
@@ -152,11 +145,16 @@ impl<T> Gate<T> {
         self.state.lock().gather(&self.shelf).iter().map(|entry| what(&entry.object)).sum()
     }
 
+    #[cfg_attr(loom, allow(dead_code))]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state.lock().is_closed()
+    }
+
     pub(crate) fn standing(&self) -> Standing {
         self.state.lock().standing(&self.shelf)
     }
 
-    fn held(&self, objects: Vec<Box<Entry<T>>>) -> Vec<Held<'_, T>> {
+    fn held(&self, objects: impl IntoIterator<Item = Box<Entry<T>>>) -> Vec<Held<'_, T>> {
         objects.into_iter().map(|object| Held::new(self, object)).collect()
     }
 }

@@ -7,8 +7,6 @@ use super::{Entry, Gate};
 /// The right to have one object; goes to the next in the queue when dropped.
 pub(crate) struct Permit<'g, T> {
     gate: &'g Gate<T>,
-    /// Claims on the object that it was for, if the state has not counted them yet.
-    claims: u64,
 }
 
 /// An object that is not idle, with its permit.
@@ -31,13 +29,14 @@ pub(crate) enum Claim<'g, T> {
 impl<'g, T> Permit<'g, T> {
     /// Gives the permit to an object.
     pub(crate) fn hold(self, object: T) -> Held<'g, T> {
-        let object = Box::new(Entry::new(self.claims, object));
+        let object = Box::new(Entry::new(object));
+        self.gate.state.lock().register(&object);
         Held::new(ManuallyDrop::new(self).gate, object)
     }
 
     /// Changes the permit for an idle object, if there is one again.
     pub(crate) fn trade(self) -> Claim<'g, T> {
-        let traded = self.gate.state.lock().trade(self.claims, &self.gate.shelf);
+        let traded = self.gate.state.lock().trade(&self.gate.shelf);
         match traded {
             // The permit was given back under the lock.
             Some(object) => Claim::Object(Held::new(ManuallyDrop::new(self).gate, object)),
@@ -48,7 +47,7 @@ impl<'g, T> Permit<'g, T> {
 
 impl<T> Drop for Permit<'_, T> {
     fn drop(&mut self) {
-        let waker = self.gate.state.lock().give_up_permit(self.claims);
+        let waker = self.gate.state.lock().give_up_permit();
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -73,9 +72,8 @@ impl<'g, T> Held<'g, T> {
     /// Object and permit, each to go its own way.
     pub(crate) fn into_parts(self) -> (T, Permit<'g, T>) {
         let gate = self.gate;
-        let entry = self.into_object();
-        let permit = Permit { gate, claims: entry.claims() };
-        (entry.object, permit)
+        let permit = Permit { gate };
+        (self.into_object().object, permit)
     }
 
     pub(crate) fn object(&self) -> &T {
@@ -113,7 +111,7 @@ impl<T> Drop for Held<'_, T> {
     fn drop(&mut self) {
         // SAFETY: the object is taken once, here; `into_object` forgets `self`.
         let object = unsafe { ManuallyDrop::take(&mut self.object) };
-        let _permit = Permit { gate: self.gate, claims: object.claims() };
+        let _permit = Permit { gate: self.gate };
         drop(object);
     }
 }
@@ -124,7 +122,7 @@ impl<'g, T> Claim<'g, T> {
     pub(super) fn new(gate: &'g Gate<T>, taken: Option<Box<Entry<T>>>) -> Self {
         match taken {
             Some(object) => Self::Object(Held::new(gate, object)),
-            None => Self::Permit(Permit { gate, claims: 0 }),
+            None => Self::Permit(Permit { gate }),
         }
     }
 

@@ -5,6 +5,10 @@
 //! shut under the lock, every object that comes back comes to the lock.
 
 use core::ptr;
+// Real also where the rest is modelled: a number that nothing depends on.
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::collections::VecDeque;
+use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
 
@@ -12,51 +16,35 @@ use crate::sync::{AtomicPtr, Ordering, home};
 
 /// An object as the gate keeps it.
 pub(crate) struct Entry<T> {
-    /// Claims on the shelf that the state has not counted yet; [`UNUSED`] beside them.
-    claims: u64,
+    /// Claims on the shelf. Written by who has the object; the state has the other end, so
+    /// that a reading knows those of objects that are out.
+    claims: Arc<AtomicU64>,
+    /// Nobody has had the object.
+    pub(super) is_unused: bool,
     pub(crate) object: T,
 }
 
-/// Nobody has had the object.
-const UNUSED: u64 = 1 << 63;
-
 impl<T> Entry<T> {
-    /// For somebody who has claimed it so often already.
-    pub(super) fn new(claims: u64, object: T) -> Self {
-        Self { claims, object }
+    pub(super) fn new(object: T) -> Self {
+        Self { claims: Arc::default(), is_unused: false, object }
     }
 
     /// For nobody yet.
     #[cfg_attr(loom, allow(dead_code))]
     pub(super) fn unused(object: T) -> Self {
-        Self { claims: UNUSED, object }
-    }
-
-    pub(super) fn is_unused(&self) -> bool {
-        self.claims == UNUSED
+        Self { is_unused: true, ..Self::new(object) }
     }
 
     /// Claims it on the shelf.
     #[inline]
     pub(super) fn claim(&mut self) {
-        self.claims += 1;
+        // Relaxed, and no exchange: a number that has one writer at a time.
+        self.claims.store(self.claims.load(Relaxed) + 1, Relaxed);
     }
 
-    /// The claims to be counted.
-    pub(super) fn claims(&self) -> u64 {
-        self.claims & !UNUSED
-    }
-
-    /// The same; it has none from here on.
-    pub(super) fn take_claims(&mut self) -> u64 {
-        let claims = self.claims();
-        self.claims -= claims;
-        claims
-    }
-
-    /// Somebody has it from here on.
-    pub(super) fn begin_use(&mut self) {
-        self.claims &= !UNUSED;
+    /// Where its claims can be read.
+    pub(super) fn claims(&self) -> Arc<AtomicU64> {
+        self.claims.clone()
     }
 }
 
@@ -136,7 +124,7 @@ impl<T> Shelf<T> {
     }
 
     /// Under the lock: shuts all slots; what was there goes to `idle`.
-    pub(super) fn gather(&self, idle: &mut Vec<Box<Entry<T>>>) {
+    pub(super) fn gather(&self, idle: &mut VecDeque<Box<Entry<T>>>) {
         for slot in &self.slots {
             // Relaxed: under the lock nobody else opens it.
             if slot.load(Ordering::Relaxed) == shut() {
@@ -152,6 +140,6 @@ impl<T> Shelf<T> {
 
 impl<T> Drop for Shelf<T> {
     fn drop(&mut self) {
-        self.gather(&mut Vec::new());
+        self.gather(&mut VecDeque::new());
     }
 }

@@ -1,8 +1,11 @@
 //! What is behind a gate's lock. Nothing here runs user code: what is to be dropped
 //! or woken is handed out.
 
+use core::mem;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use core::task::Waker;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use super::shelf::{Entry, Shelf};
 use super::{Refusal, Standing};
@@ -13,9 +16,12 @@ pub(super) struct State<T> {
     live: usize,
     /// Idle objects that are not on the shelf. The last to come is the first to go, so
     /// that the others can expire.
-    idle: Vec<Box<Entry<T>>>,
+    idle: VecDeque<Box<Entry<T>>>,
     in_use_peak: usize,
+    /// Claims under the lock, and on the shelf of objects that are gone.
     claims_total: u64,
+    /// Claims on the shelf, for each object; some of them may be gone.
+    shelf_claims: Vec<Arc<AtomicU64>>,
     closed: bool,
     /// Those who wait, by the order in which they came.
     queue: BTreeMap<u64, Waker>,
@@ -38,9 +44,10 @@ impl<T> State<T> {
         Self {
             max_live,
             live: 0,
-            idle: Vec::new(),
+            idle: VecDeque::new(),
             in_use_peak: 0,
             claims_total: 0,
+            shelf_claims: Vec::new(),
             closed: false,
             queue: BTreeMap::new(),
             next_ticket: 0,
@@ -67,12 +74,12 @@ impl<T> State<T> {
     /// Takes an object back; returns it if it is not wanted any more.
     pub(super) fn put(
         &mut self,
-        mut object: Box<Entry<T>>,
+        object: Box<Entry<T>>,
         shelf: &Shelf<T>,
     ) -> Result<Option<Waker>, Box<Entry<T>>> {
         #[cfg(loom)]
         if self.closed && !crate::sync::step() {
-            self.idle.push(object); // A mutant's: it comes too late, and stays.
+            self.idle.push_back(object); // A mutant's: it comes too late, and stays.
             return Ok(None);
         }
         if self.closed || self.live > self.max_live {
@@ -80,13 +87,12 @@ impl<T> State<T> {
         }
         #[cfg(loom)]
         if !self.queue.is_empty() && !crate::sync::step() {
-            self.idle.push(object); // A mutant's: those who wait are not looked for.
+            self.idle.push_back(object); // A mutant's: those who wait are not looked for.
             return Ok(None);
         }
-        self.count_claims(&mut object);
         let Some((ticket, waker)) = self.queue.pop_first() else {
             if let Err(object) = shelf.open(object) {
-                self.idle.push(object);
+                self.idle.push_back(object);
             }
             return Ok(None);
         };
@@ -102,14 +108,14 @@ impl<T> State<T> {
             return Some(object);
         }
         self.live += 1;
-        self.idle.reserve(self.live);
-        self.idle.push(object);
+        self.register(&object);
+        self.reserve();
+        self.idle.push_back(object);
         None
     }
 
     /// Takes a permit back whose object is gone.
-    pub(super) fn give_up_permit(&mut self, claims: u64) -> Option<Waker> {
-        self.claims_total += claims;
+    pub(super) fn give_up_permit(&mut self) -> Option<Waker> {
         self.live -= 1;
         #[cfg(loom)]
         if !crate::sync::step() {
@@ -119,11 +125,36 @@ impl<T> State<T> {
     }
 
     /// An idle object for a permit.
-    pub(super) fn trade(&mut self, claims: u64, shelf: &Shelf<T>) -> Option<Box<Entry<T>>> {
-        let object = self.pop_idle(shelf)?;
-        self.claims_total += claims;
+    pub(super) fn trade(&mut self, shelf: &Shelf<T>) -> Option<Box<Entry<T>>> {
+        // First: the object has a permit of its own, and one of the two is too many.
         self.live -= 1;
-        Some(object)
+        let object = self.pop_idle(shelf);
+        self.live += usize::from(object.is_none());
+        object
+    }
+
+    /// Notes where an object's claims on the shelf are counted.
+    pub(super) fn register(&mut self, object: &Entry<T>) {
+        if self.shelf_claims.len() >= 2 * self.live {
+            self.sum_up();
+        }
+        self.shelf_claims.push(object.claims());
+    }
+
+    /// Sums up the claims on objects that are gone.
+    fn sum_up(&mut self) {
+        self.shelf_claims.retain_mut(|claims| match Arc::get_mut(claims) {
+            Some(claims) => {
+                self.claims_total += *claims.get_mut();
+                false
+            }
+            None => true,
+        });
+    }
+
+    #[cfg_attr(loom, allow(dead_code))]
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
     }
 
     /// A place at the end of the queue.
@@ -167,15 +198,37 @@ impl<T> State<T> {
         core::iter::from_fn(|| self.grant_permit()).collect()
     }
 
-    pub(super) fn close(&mut self, shelf: &Shelf<T>) -> (Vec<Box<Entry<T>>>, Vec<Waker>) {
+    pub(super) fn close(&mut self, shelf: &Shelf<T>) -> (VecDeque<Box<Entry<T>>>, Vec<Waker>) {
         self.closed = true;
-        let idle = core::mem::take(self.gather(shelf));
-        let waiting = core::mem::take(&mut self.queue);
+        let idle = mem::take(self.gather(shelf));
+        let waiting = mem::take(&mut self.queue);
         (idle, waiting.into_values().collect())
     }
 
+    pub(super) fn take_idle(
+        &mut self,
+        mut remove: impl FnMut(&T) -> bool,
+        shelf: &Shelf<T>,
+    ) -> Vec<Box<Entry<T>>> {
+        let idle = mem::take(self.gather(shelf));
+        let (taken, kept) = idle.into_iter().partition(|entry| remove(&entry.object));
+        self.idle = VecDeque::from(kept);
+        self.reserve();
+        taken
+    }
+
+    pub(super) fn take_one_idle(
+        &mut self,
+        remove: impl Fn(&T) -> bool,
+        shelf: &Shelf<T>,
+    ) -> Option<Box<Entry<T>>> {
+        let idle = self.gather(shelf);
+        let place = idle.iter().position(|entry| remove(&entry.object))?;
+        idle.remove(place)
+    }
+
     /// All that is idle, in one list; the shelf is empty, and shut.
-    pub(super) fn gather(&mut self, shelf: &Shelf<T>) -> &mut Vec<Box<Entry<T>>> {
+    pub(super) fn gather(&mut self, shelf: &Shelf<T>) -> &mut VecDeque<Box<Entry<T>>> {
         #[cfg(loom)]
         if !crate::sync::step() {
             return &mut self.idle; // A mutant's: the shelf keeps what it has.
@@ -185,15 +238,16 @@ impl<T> State<T> {
     }
 
     pub(super) fn standing(&mut self, shelf: &Shelf<T>) -> Standing {
-        let idle = self.gather(shelf).iter_mut();
-        self.claims_total += idle.map(|entry| entry.take_claims()).sum::<u64>();
+        self.gather(shelf);
+        self.sum_up();
+        let shelf_claims = self.shelf_claims.iter().map(|claims| claims.load(Relaxed));
         Standing {
             max_live: self.max_live,
             live: self.live,
             idle: self.idle.len(),
             in_use_peak: self.in_use_peak,
             waiting: self.queue.len(),
-            claims_total: self.claims_total,
+            claims_total: self.claims_total + shelf_claims.sum::<u64>(),
             closed: self.closed,
         }
     }
@@ -214,25 +268,23 @@ impl<T> State<T> {
         self.live += 1;
         // Nothing is idle when a permit is added, so as many are in use as there are.
         self.in_use_peak = self.in_use_peak.max(self.live);
-        // Room for its object, so that no return ever grows the list.
-        self.idle.reserve(self.live);
+        self.reserve();
+    }
+
+    /// Room for all objects, so that no return ever grows the list.
+    fn reserve(&mut self) {
+        self.idle.reserve(self.live.saturating_sub(self.idle.len()));
     }
 
     fn pop_idle(&mut self, shelf: &Shelf<T>) -> Option<Box<Entry<T>>> {
-        if self.idle.last().is_none_or(|it| it.is_unused()) {
+        if self.idle.back().is_none_or(|it| it.is_unused) {
             self.gather(shelf);
         }
-        let mut object = self.idle.pop()?;
-        if object.is_unused() {
-            object.begin_use();
+        let mut object = self.idle.pop_back()?;
+        if mem::take(&mut object.is_unused) {
             // Those that nobody has had are below all others, so all others are in use.
             self.in_use_peak = self.in_use_peak.max(self.live - self.idle.len());
         }
-        self.count_claims(&mut object);
         Some(object)
-    }
-
-    fn count_claims(&mut self, object: &mut Entry<T>) {
-        self.claims_total += object.take_claims();
     }
 }

@@ -384,7 +384,7 @@ impl Store {
         }
     }
 
-    /// As `gather`, all of it: nobody uses the store any more.
+    /// As `gather`, all of it: nobody else uses the store any more.
     pub(super) fn gather_all(&mut self) {
         for shard in self.used_shards() {
             self.store_loot(shard.loot());
@@ -448,5 +448,13 @@ impl Store {
     fn used_shards(&self) -> impl Iterator<Item = &Shard> {
         let used = registry::slots_used();
         self.shards.as_slice().iter().take(used).chain(core::iter::once(&self.shared))
+    }
+}
+
+impl Drop for Store {
+    /// Sends the slots home that its last objects left: a page goes when all of its slots
+    /// are there.
+    fn drop(&mut self) {
+        self.gather_all();
     }
 }
