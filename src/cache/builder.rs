@@ -206,13 +206,20 @@ where
                     true
                 })
             };
-            let sweeper = Sweeper::start("cache-sweeper", interval, sweep)
-                .map_err(|error| CacheError::NoSweeper(error.raw_os_error()))?;
             // Nobody else has seen the cache.
-            let _ = inner.sweeper.set(sweeper);
+            let _ = inner.sweeper.set(sweeper(interval, sweep)?);
         }
         let reclaimer: Arc<dyn Reclaimer> = Arc::clone(&inner) as _;
         reclaim::register(&reclaimer);
         Ok(BoundedCache { inner })
     }
+}
+
+/// Starts a cache's sweeping thread.
+pub(super) fn sweeper(
+    interval: Duration,
+    sweep: impl Fn() -> bool + Send + 'static,
+) -> Result<Sweeper, CacheError> {
+    Sweeper::start("cache-sweeper", interval, sweep)
+        .map_err(|error| CacheError::NoSweeper(error.raw_os_error()))
 }

@@ -1,5 +1,7 @@
 //! What pools and caches keep, and how they were used.
 
+use core::time::Duration;
+
 use crate::scope::TagId;
 
 /// The statistics of a pool or of a cache.
@@ -202,6 +204,10 @@ pub struct CacheStatistics {
     pub idle_bytes: u64,
     /// The limit on `used_bytes`; `None` if there is none.
     pub capacity_bytes: Option<u64>,
+    /// How long the entry that came first is there, to within 70 ms; of a `WeakCache` only.
+    pub oldest: Option<Duration>,
+    /// The same of the entry that came last.
+    pub newest: Option<Duration>,
 }
 
 impl CacheStatistics {
@@ -225,6 +231,8 @@ impl CacheStatistics {
             used_bytes: 0,
             idle_bytes: 0,
             capacity_bytes: None,
+            oldest: None,
+            newest: None,
         }
     }
 

@@ -135,3 +135,22 @@ fn statistics_and_causes_survive_json() {
     let cause = serde_json::to_string(&heapledger::Cause::Expired).expect("a name");
     assert_eq!(cause, "\"Expired\"");
 }
+
+/// Row T20: entries are measured, and there are no more than so many.
+#[test]
+fn measured_entries_may_be_limited_in_number_too() {
+    let cache = BoundedCache::<u64, Arc<Vec<u8>>>::builder("measured_entries")
+        .capacity_bytes(100 << 20)
+        .max_entries(1000)
+        .build()
+        .expect("a valid cache");
+    for key in 0..3000 {
+        drop(cache.get_or_insert_with(&key, || Arc::new(vec![0; 1000])));
+    }
+    let it = cache.statistics();
+    assert!((900..=1000).contains(&it.entries), "{it:?}");
+    assert!((1000 * it.entries..1100 * it.entries).contains(&it.used_bytes), "{it:?}");
+    assert!(it.utilisation() > 0.008 && it.utilisation() < 0.02, "{it:?}");
+    cache.clear();
+    assert_eq!(cache.statistics().used_bytes, 0);
+}

@@ -347,3 +347,69 @@ fn a_name_that_is_no_tag_is_an_error() {
     let error = WeakCache::<u64, u64>::builder("").build().unwrap_err();
     assert!(matches!(error, CacheError::InvalidName(_)));
 }
+
+#[test]
+fn it_shrinks_by_what_only_its_ring_keeps_alive() {
+    let cache = WeakCache::<u64, Vec<u8>>::builder("weak_shrinks").build().expect("valid");
+    let held = cache.get_or_insert_with(&1000, || vec![0; 10_000_000]);
+    (0..50).for_each(|key| drop(cache.get_or_insert_with(&key, || vec![0; 1000])));
+    let idle = || cache.statistics().idle_bytes;
+    let before = idle();
+    assert!((50_000..60_000).contains(&before), "{before}");
+    let reclaimers = heapledger::reclaimers();
+    let this = reclaimers.iter().find(|it| it.name() == "weak_shrinks").expect("listed");
+    assert_eq!((this.shrink(1 << 20), idle()), (0, before), "it is there already");
+    assert!(this.shrink(30_000) >= before - 30_000);
+    assert!((28_000..=30_000).contains(&idle()), "{}", idle());
+    assert!(cache.get(&0).is_none() && cache.get(&49).is_some(), "the oldest went");
+    assert_eq!(cache.get(&1000).map(|it| it.len()), Some(10_000_000));
+    drop(held);
+    assert!(this.shrink_idle() >= 20_000);
+    assert_eq!((idle(), cache.len()), (0, 0));
+    assert_adds_up(&cache.statistics());
+}
+
+/// A look-up that finds an entry too old, or a thread of its own: nothing has to be put in.
+#[test]
+fn what_is_too_old_is_let_go_though_nothing_comes() {
+    let clock = FakeClock::default();
+    let builder = WeakCache::<u64, Arc<()>>::builder("weak_looks").clock(clock.reader());
+    let cache = builder.build().expect("valid");
+    let alive = Arc::new(());
+    (0..100).for_each(|key| cache.insert(key, Arc::new(alive.clone())));
+    clock.advance(HOUR + 2 * TICK);
+    assert_eq!((Arc::strong_count(&alive), cache.get(&5)), (101, None));
+    assert_eq!((Arc::strong_count(&alive), cache.len()), (1, 99));
+
+    let builder = WeakCache::<u64, Arc<()>>::builder("weak_thread").clock(clock.reader());
+    let cache = builder.sweep_every(Duration::from_millis(1)).build().expect("valid");
+    (0..100).for_each(|key| cache.insert(key, Arc::new(alive.clone())));
+    assert_eq!(Arc::strong_count(&alive), 101);
+    clock.advance(HOUR + 2 * TICK);
+    while Arc::strong_count(&alive) > 1 || !cache.is_empty() {
+        thread::yield_now();
+    }
+    assert_eq!(cache.statistics().expired, 100);
+}
+
+/// Row S13: how old the oldest and the newest entry are.
+#[test]
+fn the_ages_are_told() {
+    let clock = FakeClock::default();
+    let builder = WeakCache::<u64, u64>::builder("weak_ages").clock(clock.reader());
+    let cache = builder.build().expect("valid");
+    let ages = || (cache.statistics().oldest, cache.statistics().newest);
+    assert_eq!(ages(), (None, None));
+    cache.insert(1, Arc::new(1));
+    clock.advance(100 * TICK);
+    cache.insert(2, Arc::new(2));
+    clock.advance(20 * TICK);
+    let within = |age: Option<Duration>, ticks: u32| {
+        let age = age.expect("there are entries");
+        (ticks * TICK..=(ticks + 2) * TICK).contains(&age)
+    };
+    let (oldest, newest) = ages();
+    assert!(within(oldest, 120) && within(newest, 20), "{oldest:?} {newest:?}");
+    let _gone = cache.remove(&1);
+    assert_eq!(ages().0, ages().1);
+}

@@ -96,7 +96,7 @@ fn a_local_pool_ends_whole_whatever_its_destructors_do() {
     let make = ended.clone();
     let pool = LocalPool::new("edges/local_ends", move || Bomb::new(&make)).unwrap();
     let guards: Vec<_> = (0..5).map(|_| pool.acquire()).collect();
-    [1, 3].map(|bomb| guards[bomb].is_armed.set(true));
+    [1, 3].iter().for_each(|bomb| guards[*bomb].is_armed.set(true));
     drop(guards);
     assert!(panics(|| drop(pool)));
     assert_eq!(ended.load(Ordering::Relaxed), 5, "each dropped once");

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::reclaim::{self, Reclaimer};
 
+use super::super::builder::sweeper;
 use super::super::clock::{Clock, ClockFn};
 use super::super::error::CacheError;
 use super::WeakCache;
@@ -36,6 +37,7 @@ pub struct WeakCacheBuilder<K, V> {
     strong: usize,
     max_age: Duration,
     clock: Option<ClockFn>,
+    sweep_every: Option<Duration>,
 }
 
 impl<K, V> WeakCacheBuilder<K, V>
@@ -50,6 +52,7 @@ where
             strong: STRONG,
             max_age: MAX_AGE,
             clock: None,
+            sweep_every: None,
         }
     }
 
@@ -75,15 +78,33 @@ where
         self
     }
 
+    /// Gives the cache a thread that lets go what is too old every `interval` (of at least
+    /// 1 ms), though nobody uses the cache.
+    ///
+    /// It ends with the cache's last handle. A forked child has no such thread, and must
+    /// not use the cache: one of its locks may have been that thread's at the fork. It may
+    /// drop the cache.
+    pub fn sweep_every(mut self, interval: Duration) -> Self {
+        self.sweep_every = Some(interval);
+        self
+    }
+
     /// Makes the cache and lists it among the program's [`caches`](crate::caches).
     ///
     /// # Errors
     ///
-    /// [`CacheError::InvalidName`] if `cache/<name>` cannot be a tag.
+    /// - [`CacheError::InvalidName`] if `cache/<name>` cannot be a tag.
+    /// - [`CacheError::NoSweeper`] if the thread asked for cannot be had.
     pub fn build(self) -> Result<WeakCache<K, V>, CacheError> {
         let tag = reclaim::tag_below("cache", &self.name).map_err(CacheError::InvalidName)?;
         let inner = Inner::new(self.name, tag, self.strong, self.max_age, Clock::new(self.clock));
         let inner = Arc::new(inner);
+        if let Some(interval) = self.sweep_every {
+            let cache = Arc::downgrade(&inner);
+            let sweep = move || cache.upgrade().map(|cache| cache.sweep()).is_some();
+            // Nobody else has seen the cache.
+            let _ = inner.sweeper.set(sweeper(interval, sweep)?);
+        }
         let reclaimer: Arc<dyn Reclaimer> = Arc::clone(&inner) as _;
         reclaim::register(&reclaimer);
         Ok(WeakCache { inner })

@@ -3,22 +3,24 @@
 use std::borrow::Borrow;
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, Hash};
+use std::iter;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use quick_cache::DefaultHashBuilder;
 
 use crate::each::each;
+use crate::reclaim::sweeper::Sweeper;
 use crate::reclaim::{self, CacheStatistics, Reclaimer, ReclaimerStatistics};
 use crate::scope::Tag;
 
-use super::super::clock::{Clock, Tick, deadline};
+use super::super::clock::{Clock, Tick, age, deadline};
 use super::super::counters::{Counters, Event};
 use super::super::departure::Cause;
 use super::super::measured::Meter;
 use super::flight::Flight;
-use super::shard::{Found, Gone, Shard};
+use super::shard::{Found, Gone, Shard, join};
 
 const SHARDS: usize = 16;
 
@@ -28,6 +30,13 @@ struct Strong<V> {
     until: Tick,
     /// What building it left on the heap, as far as that is known.
     bytes: u64,
+}
+
+impl<V> Strong<V> {
+    /// What dropping this frees, as far as that is known.
+    fn idle_bytes(&self) -> u64 {
+        if Arc::strong_count(&self.value) == 1 { self.bytes } else { 0 }
+    }
 }
 
 pub(super) struct Inner<K, V> {
@@ -42,6 +51,8 @@ pub(super) struct Inner<K, V> {
     clock: Clock,
     /// When insertions look for what is too old.
     sweep_at: AtomicU32,
+    /// Set once, at the beginning; dropped with the rest.
+    pub(super) sweeper: OnceLock<Sweeper>,
     pub(super) counters: Counters,
 }
 
@@ -65,6 +76,7 @@ impl<K: Hash + Eq, V> Inner<K, V> {
             max_age,
             clock,
             sweep_at: AtomicU32::new(0),
+            sweeper: OnceLock::new(),
             counters: Counters::new(),
         }
     }
@@ -92,8 +104,13 @@ impl<K: Hash + Eq, V> Inner<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let (found, gone) = self.shard(key).find(key, self.clock.now());
-        self.count(gone.as_ref().map(|(cause, _)| *cause));
+        let now = self.clock.now();
+        let (found, gone) = self.shard(key).find(key, now);
+        let cause = gone.as_ref().map(|(cause, _)| *cause);
+        self.count(cause);
+        if cause == Some(Cause::Expired) {
+            self.release_old(now);
+        }
         found
     }
 
@@ -173,21 +190,31 @@ impl<K: Hash + Eq, V> Inner<K, V> {
         drop(oldest);
     }
 
-    /// Takes the strong references out that `of` says; they drop with the result.
-    pub(super) fn release(&self, of: impl Fn(Tick, &Arc<V>) -> bool) -> Vec<Arc<V>> {
+    /// Takes the strong references to a value out; they drop with the result.
+    pub(super) fn release(&self, value: &Arc<V>) -> Vec<Arc<V>> {
         let mut gone = Vec::new();
         let mut ring = lock(&self.ring);
         for index in (0..ring.len()).rev() {
-            if of(ring[index].until, &ring[index].value) {
+            if Arc::ptr_eq(&ring[index].value, value) {
                 gone.extend(ring.remove(index).map(|strong| strong.value));
             }
         }
         gone
     }
 
+    /// Lets go what is too old: the first in the ring, which is in the order of age.
+    fn release_old(&self, now: Tick) {
+        let old = || {
+            let mut ring = lock(&self.ring);
+            let is_old = ring.front().is_some_and(|strong| strong.until <= now);
+            if is_old { ring.pop_front() } else { None }
+        };
+        each(iter::from_fn(old), drop);
+    }
+
     pub(super) fn sweep(&self) -> usize {
         let now = self.clock.now();
-        each(self.release(|until, _| until <= now), drop);
+        self.release_old(now);
         let mut swept = 0;
         for shard in &self.shards {
             let gone = lock(shard).sweep(now);
@@ -206,7 +233,17 @@ impl<K: Hash + Eq, V> Inner<K, V> {
     pub(super) fn read_statistics(&self) -> CacheStatistics {
         let mut it = CacheStatistics::new(&self.name, self.tag.id());
         self.counters.read(&mut it);
-        it.entries = self.len() as u64;
+        let now = self.clock.now();
+        let mut ages = None;
+        for shard in &self.shards {
+            let (len, expires) = lock(shard).census();
+            it.entries += len as u64;
+            ages = join(ages, expires);
+        }
+        if let Some((first, last)) = ages {
+            it.oldest = Some(age(now, first, self.max_age));
+            it.newest = Some(age(now, last, self.max_age));
+        }
         it.used_bytes = reclaim::live_bytes(&self.tag).unwrap_or(0);
         it.idle_bytes = self.idle_bytes();
         it
@@ -214,9 +251,7 @@ impl<K: Hash + Eq, V> Inner<K, V> {
 
     /// What was measured of the values that the ring alone keeps alive.
     fn idle_bytes(&self) -> u64 {
-        let ring = lock(&self.ring);
-        let alone = ring.iter().filter(|strong| Arc::strong_count(&strong.value) == 1);
-        alone.map(|strong| strong.bytes).sum()
+        lock(&self.ring).iter().map(Strong::idle_bytes).sum()
     }
 }
 
@@ -233,16 +268,20 @@ where
         &self.tag
     }
 
-    /// Lets strong references go, oldest first; what others hold stays alive.
+    /// Lets strong references go, oldest first, until at most the target is idle; what
+    /// others hold stays alive.
     fn shrink(&self, target_bytes: u64) -> u64 {
         let freed_bytes = reclaim::freed_bytes_by(|| {
             self.sweep();
-            while reclaim::live_bytes(&self.tag).is_none_or(|live| live > target_bytes) {
-                let oldest = lock(&self.ring).pop_front();
-                if oldest.is_none() {
-                    break;
-                }
-            }
+            let mut idle_bytes = self.idle_bytes();
+            let oldest = || {
+                // What was not measured is let go with the rest only.
+                let excess = idle_bytes > target_bytes || target_bytes == 0;
+                let oldest = if excess { lock(&self.ring).pop_front() } else { None }?;
+                idle_bytes = idle_bytes.saturating_sub(oldest.idle_bytes());
+                Some(oldest)
+            };
+            each(iter::from_fn(oldest), drop);
             self.sweep();
         });
         freed_bytes.unwrap_or(0)

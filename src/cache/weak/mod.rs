@@ -35,7 +35,9 @@ use shard::Found;
 /// It holds [`Weak`](std::sync::Weak) references: an entry vanishes when the last
 /// [`Arc`] of its value drops. The last 100 values put in are kept alive by a ring
 /// of strong references ([`WeakCacheBuilder::strong`]), and no entry is found after
-/// an hour ([`WeakCacheBuilder::max_age`]), whoever holds its value.
+/// an hour ([`WeakCacheBuilder::max_age`]), whoever holds its value. What is that old is
+/// let go when somebody puts a value in, looks an old one up or calls [`sweep`](Self::sweep),
+/// and without any of these by [`WeakCacheBuilder::sweep_every`].
 ///
 /// Handles are cheap to clone and share one cache. Values built inside
 /// [`get_or_insert_with`](Self::get_or_insert_with) are booked to `cache/<name>`.
@@ -282,7 +284,7 @@ where
         let inner = &*self.inner;
         let (cause, (_key, weak)) = inner.remove(key)?;
         let value = weak.upgrade()?;
-        let _kept = inner.release(|_, kept| Arc::ptr_eq(kept, &value));
+        let _kept = inner.release(&value);
         (cause == Cause::Removed).then_some(value)
     }
 

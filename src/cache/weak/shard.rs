@@ -47,7 +47,16 @@ impl<K: Hash + Eq, V> Shard<K, V> {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.map.values().filter(|slot| matches!(slot, Slot::Kept { .. })).count()
+        self.census().0
+    }
+
+    /// The number of entries, and the first and the last deadline of them.
+    pub(super) fn census(&self) -> (usize, Option<(Tick, Tick)>) {
+        let deadlines = self.map.values().filter_map(|slot| match slot {
+            Slot::Kept { expires, .. } => Some(*expires),
+            Slot::Building(_) => None,
+        });
+        deadlines.fold((0, None), |(len, all), it| (len + 1, join(all, Some((it, it)))))
     }
 
     /// The value; or the entry that turned out to be gone, and why.
@@ -169,6 +178,14 @@ impl<K: Hash + Eq, V> Shard<K, V> {
         let dead = self.sweep(0);
         self.purge_at = (2 * self.map.len()).max(PURGE_FROM);
         dead
+    }
+}
+
+/// The range that two ranges are in.
+pub(super) fn join(one: Option<(Tick, Tick)>, other: Option<(Tick, Tick)>) -> Option<(Tick, Tick)> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some((one.0.min(other.0), one.1.max(other.1))),
+        (one, other) => one.or(other),
     }
 }
 
