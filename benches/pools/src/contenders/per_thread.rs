@@ -9,6 +9,7 @@ use std::hint::black_box;
 use std::ops::{Deref, DerefMut};
 
 use bumpalo::Bump;
+use infinity_pool::{LocalPinnedPool, LocalPooledMut};
 use poolshark::local::LPooled;
 use slab::Slab;
 use syncpool::SyncPool;
@@ -58,28 +59,34 @@ contender!(OpoolLocal(opool::LocalPool<Opooled, Box<Object>>) = "opool LocalPool
 contender!(Refpool(refpool::Pool<Object>) = "refpool", refpool::PoolBox<Object>;
     refpool::Pool::new(RETAINED); |pool| refpool::PoolBox::new(pool, black_box(make())));
 
-contender!(PluralityAlloc(plurality::Pool<Object>) = "plurality Alloc", plurality::Alloc<'a, Object>;
+contender!(PluralityAlloc(plurality::Pool<Object>) = "plurality Alloc",
+    plurality::Alloc<'a, Object>;
     plurality::Pool::new(); |pool| pool.alloc(black_box(make())));
 
-contender!(PluralityBox(plurality::Pool<Object>) = "plurality Box", plurality::Box<Object>;
+contender!(PluralityBox(plurality::Pool<Object>) = "plurality Box",
+    plurality::Box<Object>;
     plurality::Pool::new(); |pool| pool.alloc_box(black_box(make())));
 
-contender!(InfinityPoolLocal(infinity_pool::LocalPinnedPool<Object>) = "infinity_pool LocalPinnedPool",
-    infinity_pool::LocalPooledMut<Object>;
-    infinity_pool::LocalPinnedPool::new(); |pool| pool.insert(black_box(make())));
+contender!(InfinityPoolLocal(LocalPinnedPool<Object>) = "infinity_pool LocalPinnedPool",
+    LocalPooledMut<Object>;
+    LocalPinnedPool::new(); |pool| pool.insert(black_box(make())));
 
 contender!(Slabs(UnsafeCell<Slab<Object>>) = "slab", SlabGuard<'a>;
-UnsafeCell::new(Slab::with_capacity(RETAINED));
-|slab| {
-    // SAFETY: no job keeps a reference into the slab while it acquires or releases.
-    let key = unsafe { &mut *slab.get() }.insert(black_box(make()));
-    SlabGuard { key, slab }
-});
+    UnsafeCell::new(Slab::with_capacity(RETAINED)); |slab| SlabGuard::new(slab));
 
 /// A key is all that a slab gives.
 pub struct SlabGuard<'a> {
     key: usize,
     slab: &'a UnsafeCell<Slab<Object>>,
+}
+
+impl<'a> SlabGuard<'a> {
+    #[inline(always)]
+    fn new(slab: &'a UnsafeCell<Slab<Object>>) -> Self {
+        // SAFETY: no job keeps a reference into the slab while it acquires or releases.
+        let key = unsafe { &mut *slab.get() }.insert(black_box(make()));
+        Self { key, slab }
+    }
 }
 
 impl Deref for SlabGuard<'_> {

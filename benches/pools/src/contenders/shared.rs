@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex};
 
 use concurrent_arena::{Arena, ArenaArc};
 use crossbeam_queue::{ArrayQueue, SegQueue};
-use lockfree_object_pool as lockfree;
+use lockfree_object_pool::{LinearObjectPool, LinearOwnedReusable, LinearReusable};
+use lockfree_object_pool::{MutexObjectPool, MutexReusable};
+use lockfree_object_pool::{SpinLockObjectPool, SpinLockReusable};
 use regex_automata::util::pool as regex;
 use sharded_slab::pool::{OwnedRefMut, RefMut};
 
@@ -36,21 +38,21 @@ contender!(ObjectPool(object_pool::Pool<Box<Object>>) = "object-pool",
     Seen<object_pool::Reusable<'a, Box<Object>>, true>;
     object_pool::Pool::new(0, make_box); |pool| Seen(pool.pull(make_box)));
 
-contender!(Linear(lockfree::LinearObjectPool<Object>) = "lockfree-object-pool (linear)",
-    lockfree::LinearReusable<'a, Object>;
-    lockfree::LinearObjectPool::new(make, reset); |pool| pool.pull());
+contender!(Linear(LinearObjectPool<Object>) = "lockfree-object-pool (linear)",
+    LinearReusable<'a, Object>;
+    LinearObjectPool::new(make, reset); |pool| pool.pull());
 
-contender!(LinearOwned(Arc<lockfree::LinearObjectPool<Object>>) = "lockfree-object-pool (linear, owned)",
-    lockfree::LinearOwnedReusable<Object>;
-    Arc::new(lockfree::LinearObjectPool::new(make, reset)); |pool| pool.pull_owned());
+contender!(LinearOwned(Arc<LinearObjectPool<Object>>) = "lockfree-object-pool (linear, owned)",
+    LinearOwnedReusable<Object>;
+    Arc::new(LinearObjectPool::new(make, reset)); |pool| pool.pull_owned());
 
-contender!(Spin(lockfree::SpinLockObjectPool<Box<Object>>) = "lockfree-object-pool (spin)",
-    Seen<lockfree::SpinLockReusable<'a, Box<Object>>, false>;
-    lockfree::SpinLockObjectPool::new(make_box, |it| reset(it)); |pool| Seen(pool.pull()));
+contender!(Spin(SpinLockObjectPool<Box<Object>>) = "lockfree-object-pool (spin)",
+    Seen<SpinLockReusable<'a, Box<Object>>, false>;
+    SpinLockObjectPool::new(make_box, |it| reset(it)); |pool| Seen(pool.pull()));
 
-contender!(Locked(lockfree::MutexObjectPool<Box<Object>>) = "lockfree-object-pool (mutex)",
-    Seen<lockfree::MutexReusable<'a, Box<Object>>, false>;
-    lockfree::MutexObjectPool::new(make_box, |it| reset(it)); |pool| Seen(pool.pull()));
+contender!(Locked(MutexObjectPool<Box<Object>>) = "lockfree-object-pool (mutex)",
+    Seen<MutexReusable<'a, Box<Object>>, false>;
+    MutexObjectPool::new(make_box, |it| reset(it)); |pool| Seen(pool.pull()));
 
 /// How `opool` makes and resets.
 pub struct Opooled;
@@ -129,13 +131,13 @@ contender!(
     (0..RETAINED).map(|_| make_box()).collect::<Vec<_>>().into();
     |pool| Seen(pool.try_get().expect("more than any job has out")));
 
-contender!(InfinityPool(infinity_pool::PinnedPool<Object>) = "infinity_pool",
+contender!(InfinityPool(infinity_pool::PinnedPool<Object>) = "infinity_pool PinnedPool",
     infinity_pool::PooledMut<Object>;
     infinity_pool::PinnedPool::new(); |pool| pool.insert(black_box(make())));
 
 contender!(
     /// Only acquiring is under the lock.
-    LockedPlurality(Mutex<plurality::Pool<Object>>) = "std Mutex<plurality>",
+    LockedPlurality(Mutex<plurality::Pool<Object>>) = "plurality Box, Mutex<Pool>",
     plurality::Box<Object>;
     Mutex::new(plurality::Pool::new());
     |pool| pool.lock().expect("nobody panics").alloc_box(black_box(make())));
