@@ -5,11 +5,11 @@ use std::hint::black_box;
 use std::mem::MaybeUninit;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_utils::{Backoff, CachePadded};
 
-use crate::contenders::Contender;
+use crate::contenders::{Contender, Source};
 
 /// Objects that a thread holds in the job of that name.
 const HELD: usize = 64;
@@ -18,20 +18,33 @@ const RING: usize = 512;
 /// Objects handed over with one word.
 const BATCH: usize = 64;
 
+/// Where threads wait for each other, and the clock starts.
+struct Start(Barrier);
+
+impl Start {
+    fn time(&self, body: impl FnOnce()) -> Duration {
+        self.0.wait();
+        let begin = Instant::now();
+        body();
+        begin.elapsed()
+    }
+}
+
 /// Runs `body` with a number each on so many threads at one time, each on a processor
 /// of its own; returns nanoseconds per round of the slowest.
-fn on_threads(threads: usize, rounds: usize, body: impl Fn(usize) + Sync) -> f64 {
-    let start = Barrier::new(threads);
+fn on_threads(
+    threads: usize,
+    rounds: usize,
+    body: impl Fn(usize, &Start) -> Duration + Sync,
+) -> f64 {
+    let start = Start(Barrier::new(threads));
     let (start, body) = (&start, &body);
     let times = std::thread::scope(|scope| {
         let handles: Vec<_> = (0..threads)
             .map(|thread| {
                 scope.spawn(move || {
                     stay_on_processor(thread);
-                    start.wait();
-                    let begin = Instant::now();
-                    body(thread);
-                    begin.elapsed()
+                    body(thread, start)
                 })
             })
             .collect();
@@ -63,14 +76,10 @@ fn stay_on_processor(thread: usize) {
 fn stay_on_processor(_: usize) {}
 
 /// Acquire, write a word, release.
-pub fn one<C: Contender>(pool: &C, threads: usize, rounds: usize) -> f64 {
-    let own = own(pool, threads);
-    on_threads(threads, rounds, |thread| one_loop(own[thread].as_ref().unwrap_or(pool), rounds))
-}
-
-/// What so many threads acquire from, if each from its own.
-fn own<C: Contender>(pool: &C, threads: usize) -> Vec<Option<C>> {
-    (0..threads).map(|_| pool.for_thread()).collect()
+pub fn one<S: Source>(source: &S, threads: usize, rounds: usize) -> f64 {
+    on_threads(threads, rounds, |_, start| {
+        source.with(|pool| start.time(|| one_loop(pool, rounds)))
+    })
 }
 
 #[inline(never)]
@@ -83,10 +92,9 @@ fn one_loop<C: Contender>(pool: &C, rounds: usize) {
 }
 
 /// Acquire many, and release them in random order.
-pub fn held<C: Contender>(pool: &C, threads: usize, rounds: usize) -> f64 {
-    let own = own(pool, threads);
-    on_threads(threads, rounds / HELD * HELD, |thread| {
-        held_loop(own[thread].as_ref().unwrap_or(pool), rounds / HELD);
+pub fn held<S: Source>(source: &S, threads: usize, rounds: usize) -> f64 {
+    on_threads(threads, rounds / HELD * HELD, |_, start| {
+        source.with(|pool| start.time(|| held_loop(pool, rounds / HELD)))
     })
 }
 
@@ -124,25 +132,29 @@ fn orders() -> Vec<Vec<usize>> {
     shuffled.collect()
 }
 
-/// One thread acquires and writes, another reads and releases; `pairs` of such.
-pub fn hand_over<C: Contender>(pool: &C, pairs: usize, rounds: usize) -> f64 {
-    let own = own(pool, pairs);
-    let rings: Vec<_> = (0..pairs).map(|_| Ring::new()).collect();
+/// One thread acquires from a pool and writes, another reads and releases; for each pool
+/// such a pair.
+pub fn hand_over<'a, C, const PAIRS: usize>(pools: [&'a C; PAIRS], rounds: usize) -> f64
+where
+    C: Contender<Guard<'a>: Send> + Sync,
+{
+    let rings = pools.map(|_| Ring::new());
     let rounds = rounds / BATCH * BATCH;
-    on_threads(2 * pairs, rounds, |role| {
-        let ring = &rings[role / 2];
-        let pool = own[role / 2].as_ref().unwrap_or(pool);
-        if role.is_multiple_of(2) {
-            ring.send(rounds, |round| {
-                let mut object = pool.acquire();
-                object[1] = round as u64;
-                object
-            });
-        } else {
-            ring.receive(rounds, |object: C::Guard<'_>| {
-                black_box(object[1]);
-            });
-        }
+    on_threads(2 * PAIRS, rounds, |role, start| {
+        let (ring, pool) = (&rings[role / 2], pools[role / 2]);
+        start.time(|| {
+            if role.is_multiple_of(2) {
+                ring.send(rounds, |round| {
+                    let mut object = pool.acquire();
+                    object[1] = round as u64;
+                    object
+                });
+            } else {
+                ring.receive(rounds, |object: C::Guard<'a>| {
+                    black_box(object[1]);
+                });
+            }
+        })
     })
 }
 
@@ -156,9 +168,8 @@ struct Ring<T> {
 }
 
 // SAFETY: a place is the receiver's from the store to `sent` that tells of it to the
-// store to `received` that does, and the sender's else. The guards of all contenders
-// but those with a `RefMut` say that they are `Send`; that one is not sent.
-unsafe impl<T> Sync for Ring<T> {}
+// store to `received` that does, and the sender's else.
+unsafe impl<T: Send> Sync for Ring<T> {}
 
 impl<T> Ring<T> {
     fn new() -> Self {
