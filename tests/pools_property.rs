@@ -4,7 +4,7 @@
 //! whether it is out, written by whoever holds it. The model of the pool is how many
 //! objects were made and ended, counted by the objects, and how many guards each
 //! thread holds. After each round, when nobody does anything, the statistics have to
-//! be those numbers.
+//! be those numbers, every request is a hit or a miss, and no limit is exceeded.
 //!
 //! `HEAPLEDGER_PROPERTY_OPS` says how many operations, 10,000,000 if it is not set.
 //!
@@ -28,12 +28,16 @@ static GLOBAL: heapledger::Allocator = heapledger::Allocator::new();
 
 const THREADS: u64 = 8;
 const ROUNDS: u64 = 20;
+/// What the pool with a weigher retains.
+const BYTES_MAX: u64 = 20_000;
 
 /// Who has the object: nobody, or a thread.
 const IDLE: u32 = 0;
 
 static MADE: AtomicU64 = AtomicU64::new(0);
 static ENDED: AtomicU64 = AtomicU64::new(0);
+/// Objects asked for.
+static ASKED: AtomicU64 = AtomicU64::new(0);
 
 struct Object {
     holder: AtomicU32,
@@ -81,11 +85,13 @@ fn live<'p>(
     operations: u64,
 ) -> Vec<PoolGuard<'p, Object>> {
     let mut random = Random::new(seed);
+    let mut asked = 0;
     for _ in 0..operations {
         let which = random.below(held.len().max(1));
         match random.below(100) {
             // More goes out for a while, and more comes back after that.
             0..45 if held.len() < 300 => {
+                asked += 1;
                 let guard = pool.acquire();
                 guard.pass(IDLE, me);
                 held.push(guard);
@@ -114,13 +120,16 @@ fn live<'p>(
             }
             95 => pool.put(Object::new()),
             96 => {
+                asked += 1;
                 if let Some(object) = pool.get() {
                     object.pass(IDLE, me);
                     object.pass(me, IDLE);
                 }
             }
             97 => {
-                let guards = pool.acquire_many(random.below(150)).unwrap();
+                let many = random.below(150);
+                asked += many as u64;
+                let guards = pool.acquire_many(many).unwrap();
                 guards.iter().for_each(|guard| guard.pass(IDLE, me));
                 guards.iter().for_each(|guard| guard.pass(me, IDLE));
             }
@@ -130,14 +139,17 @@ fn live<'p>(
             _ => {}
         }
     }
+    ASKED.fetch_add(asked, Ordering::Relaxed);
     held
 }
 
 fn run(name: &str, retained_max: usize, weigher: bool) {
     MADE.store(0, Ordering::Relaxed);
     ENDED.store(0, Ordering::Relaxed);
+    ASKED.store(0, Ordering::Relaxed);
     let builder = Pool::builder(name, Object::new).retained_max(retained_max);
-    let builder = if weigher { builder.retained_bytes_max(20_000, |_| 16) } else { builder };
+    let builder =
+        if weigher { builder.retained_bytes_max(BYTES_MAX as usize, |_| 16) } else { builder };
     let pool = builder.build().unwrap();
     let handed = Mutex::new(Vec::new());
     let mut held: Vec<Vec<_>> = (0..THREADS).map(|_| Vec::new()).collect();
@@ -162,8 +174,10 @@ fn run(name: &str, retained_max: usize, weigher: bool) {
         assert_eq!((it.created, it.dropped, it.in_use), (made, ended, out as u64), "{it:?}");
         assert_eq!(it.retained, made - ended - out as u64, "{it:?}");
         assert!(it.high_water >= it.in_use, "{it:?}");
-        let most = retained_max as u64 + THREADS * 129;
-        assert!(it.retained <= most, "{it:?}");
+        assert_eq!(it.hits + it.misses, ASKED.load(Ordering::Relaxed), "{it:?}");
+        assert!(it.retained <= retained_max as u64, "{it:?}");
+        // Each weighs 16.
+        assert!(!weigher || it.retained <= BYTES_MAX / 16, "{it:?}");
     }
     for (thread, guards) in held.into_iter().enumerate() {
         guards.iter().for_each(|guard| guard.pass(thread as u32 + 1, IDLE));

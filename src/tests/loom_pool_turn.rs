@@ -262,3 +262,24 @@ fn loom_pool_turn_mutant_number_released_relaxed() {
 fn loom_pool_turn_mutant_number_claimed_relaxed() {
     explore_mutant("ledger/slots.rs", "word.fetch_or(", Change::Relaxed, hand_over);
 }
+
+#[test]
+#[should_panic(expected = "Causality violation")]
+fn loom_pool_shrink_mutant_no_light_barrier() {
+    let text = "        light_barrier();";
+    explore_mutant("pool/turn.rs", text, Change::LeftOut, shrink_beside_exchange);
+}
+
+#[test]
+#[should_panic(expected = "Causality violation")]
+fn loom_pool_shrink_mutant_relaxed_take() {
+    let text = "self.turn.busy.load(Ordering::Acquire)";
+    explore_mutant("pool/turn.rs", text, Change::Relaxed, shrink_beside_exchange);
+}
+
+#[test]
+#[should_panic(expected = "Causality violation")]
+fn loom_pool_shrink_mutant_relaxed_leave() {
+    let text = "self.turn.state.store(self.state, Ordering::Release)";
+    explore_mutant("pool/turn.rs", text, Change::Relaxed, shrink_beside_exchange);
+}

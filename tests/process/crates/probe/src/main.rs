@@ -8,6 +8,7 @@
 //! `tests/process/machine_code.rs` reads the code of it.
 
 mod planted;
+mod pools;
 
 use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, realloc};
 use std::process::ExitCode;
@@ -114,6 +115,7 @@ fn free(block: Option<Block>, account: &mut Account) {
 
 fn main() -> ExitCode {
     planted::keep();
+    pools::run();
     let (senders, inboxes): (Vec<_>, Vec<_>) = (0..THREADS).map(|_| channel()).unzip();
     let workers: Vec<_> = inboxes
         .into_iter()
