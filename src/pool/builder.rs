@@ -63,7 +63,9 @@ impl<T: Send> PoolBuilder<T> {
     /// keeps. A thread that comes when nothing is left keeps nothing itself: each of its
     /// objects comes from the common part, and goes back there, and takes a lock for it,
     /// which is many times slower. So it is with all threads below a limit of 2: let there
-    /// be two objects for each thread at least.
+    /// be two objects for each thread at least. As threads and the common part keep
+    /// objects in magazines of 64, up to a quarter of the limit may stay unused: one thread
+    /// that gives 1,000 objects back leaves 936 ready of 1,000.
     ///
     /// By default [`default_retained_max`](crate::default_retained_max).
     pub fn retained_max(mut self, objects: usize) -> Self {

@@ -40,7 +40,8 @@ use super::{settings, statistics};
 ///
 /// `NAME.acquire()` gives a [`StaticGuard`] of one word, of the type
 /// `StaticGuard<NAME>`. The pool's tag is `pool/NAME`, or `pool/<name>`. The parts mean
-/// what they mean in a [`PoolBuilder`](crate::PoolBuilder), and come in this order.
+/// what they mean in a [`PoolBuilder`](crate::PoolBuilder), and come in this order; the
+/// limits and `true` are constants.
 ///
 /// # Cost
 ///
@@ -129,6 +130,14 @@ macro_rules! pool {
     )+};
     (@name $name:ident) => { concat!("pool/", stringify!($name)) };
     (@name $name:ident $text:literal) => { concat!("pool/", $text) };
+    ($($other:tt)*) => {
+        compile_error!(
+            "a static pool is written `[pub] static NAME: Type = <expression>`, and behind it, \
+             in this order and each only where it is needed: `reset = <function>`, \
+             `retained_max = <constant>`, `retained_bytes_max = <constant>, weigher = \
+             <function>`, `retain_after_panic = true`, `name = \"name\"`"
+        );
+    };
 }
 
 /// What `pool!` writes about a static pool. Not for programs.

@@ -55,12 +55,15 @@ pub struct PoolStatistics {
     pub created: u64,
     /// Objects that left it: dropped, or taken out for good.
     pub dropped: u64,
-    /// Objects out now, forgotten guards included.
+    /// Objects out now, forgotten guards included. In a bounded pool also those that are
+    /// being made, checked or dropped, and those granted to a future that was not polled
+    /// since.
     pub in_use: u64,
     /// The most objects seen out at one time.
     ///
-    /// It is looked at when objects are made: by each thread at its first 16, then at
-    /// every n-th for n threads; and at each reading.
+    /// Exact in a bounded pool, where it counts what `in_use` counts. In others it is
+    /// looked at when objects are made: by each thread at its first 16, then at every n-th
+    /// for n threads; and at each reading.
     pub high_water: u64,
     /// Objects ready now.
     pub retained: u64,
@@ -79,9 +82,9 @@ pub struct PoolStatistics {
     pub idle_bytes: u64,
     /// Waiting for an object; all 0 for a pool that nobody waits for.
     pub waits: WaitStatistics,
-    /// Making objects, in a bounded pool: as long as the factory took, failures and what
-    /// was given up included. All 0 for other pools, where a clock costs more than many
-    /// objects do.
+    /// Making objects, in a bounded pool: as long as the factory took, or what was given
+    /// to `acquire_or_make`; failures, what was given up, and objects made beforehand
+    /// included. All 0 for other pools, where a clock costs more than many objects do.
     ///
     /// With `waits` this is what acquisitions take. One that neither waits nor makes
     /// anything is not measured: it takes nanoseconds, and the health check.
@@ -155,7 +158,7 @@ pub struct WaitStatistics {
     pub timeouts: u64,
     /// Of these, futures that were dropped before they gave an object: by a runtime's
     /// timeout, a `select!` that another branch won, an aborted task. Also if it was their
-    /// turn already (then a hit, too), or the pool had been closed meanwhile.
+    /// turn already (then it counts as a hit, too), or the pool had been closed meanwhile.
     pub cancelled: u64,
     /// Who waits now.
     pub waiting: u64,

@@ -157,9 +157,9 @@ impl<T> BoundedPool<T> {
     /// is discarded. Nobody is blocked while `check` and `make` run. The pool's own
     /// timeout does not count here: put the future under one of the runtime's.
     ///
-    /// In a spawned task, write a closure as `async move` and have it capture values, not
-    /// references: else the compiler does not see that the task is `Send`. What it
-    /// changes has to be an atomic, or behind a lock.
+    /// In a spawned task, write a closure that captures something as `async move`, and have
+    /// it capture values, not references: else the compiler does not see that the task is
+    /// `Send`. What it changes has to be an atomic, or behind a lock.
     ///
     /// # Errors
     ///
