@@ -83,7 +83,7 @@ fn everything_at_once_adds_up() {
         .idle_timeout(Duration::from_millis(3))
         .build()
         .unwrap();
-    let operations = env_number("HEAPLEDGER_PROPERTY_OPS", 10_000_000) / 100 / THREADS;
+    let operations = env_number("HEAPLEDGER_PROPERTY_OPS", 10_000_000) / 10 / THREADS;
     thread::scope(|scope| {
         for seed in 1..=THREADS {
             let pool = &pool;

@@ -58,6 +58,23 @@ fn every_reading_says_so() {
     drop(kept);
 }
 
+/// A cache that measures what it holds cannot be had; one that is told can.
+#[cfg(feature = "cache")]
+#[test]
+fn what_would_measure_says_so() {
+    use heapledger::{BoundedCache, CacheError};
+
+    let builder = || BoundedCache::<u64, u64>::builder("not installed").capacity_bytes(1 << 20);
+    assert_eq!(builder().build().map(drop), Err(CacheError::NotInstalled));
+    let weighs = builder().weigher(|_, _| 100).build().expect("nothing is measured");
+    weighs.insert(1, 2).expect("it fits");
+    assert_eq!((weighs.get(&1), weighs.statistics().used_bytes), (Some(2), 100));
+    let pool = heapledger::Pool::builder("not installed", || [0_u8; 1000]).build().unwrap();
+    drop(pool.acquire_many(10));
+    let it = pool.statistics();
+    assert!(it.retained == 10 && it.idle_bytes >= 10_000 && it.used_bytes == 0, "{it:?}");
+}
+
 /// Counting instances and watching objects needs names, no allocator.
 #[test]
 fn what_does_not_read_memory_works() {
