@@ -1,10 +1,11 @@
-//! The caches, each behind the same two functions.
+//! The caches of the table, each behind the same two functions.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
-use quick_cache::{DefaultHashBuilder, Weighter};
-
-use crate::workload::weight;
+use crate::concurrent::{self, bounded};
+use crate::locked;
+use crate::sharded::Sharded;
 
 /// A cache of numbers.
 pub trait Cache: Sync {
@@ -50,104 +51,79 @@ impl<C: Cache> Run for C {
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-pub const CONTENDERS: [Contender; 6] = [
+pub const CONTENDERS: [Contender; 13] = [
     Contender {
         name: "quick_cache",
         policy: true,
-        make: |bytes, entries| {
-            let cache: Quick = quick_cache::sync::Cache::with_weighter(entries, bytes, Weight);
-            Box::new(cache)
-        },
+        make: |bytes, entries| Box::new(concurrent::quick(bytes, entries)),
     },
     Contender {
         name: "BoundedCache (statistics)",
         policy: false,
-        make: |bytes, entries| Box::new(build(bounded(bytes, entries))),
+        make: |bytes, entries| Box::new(concurrent::build(bounded(bytes, entries))),
     },
     Contender {
         name: "BoundedCache (statistics, TTL)",
         policy: true,
-        make: |bytes, entries| Box::new(build(bounded(bytes, entries).time_to_live(HOUR))),
+        make: |bytes, entries| {
+            Box::new(concurrent::build(bounded(bytes, entries).time_to_live(HOUR)))
+        },
     },
     Contender {
         name: "BoundedCache (the same, sweep_every)",
         policy: false,
         make: |bytes, entries| {
             let builder = bounded(bytes, entries).time_to_live(HOUR);
-            Box::new(build(builder.sweep_every(Duration::from_millis(100))))
+            Box::new(concurrent::build(builder.sweep_every(Duration::from_millis(100))))
         },
     },
     Contender {
         name: "moka",
         policy: true,
-        make: |bytes, _| Box::new(moka(bytes).build_with_hasher(DefaultHashBuilder::default())),
+        make: |bytes, _| Box::new(concurrent::moka(bytes, None)),
     },
     Contender {
         name: "moka (TTL)",
         policy: false,
-        make: |bytes, _| {
-            let builder = moka(bytes).time_to_live(HOUR);
-            Box::new(builder.build_with_hasher(DefaultHashBuilder::default()))
+        make: |bytes, _| Box::new(concurrent::moka(bytes, Some(HOUR))),
+    },
+    Contender {
+        name: "mini-moka",
+        policy: true,
+        make: |bytes, _| Box::new(concurrent::mini_moka(bytes)),
+    },
+    Contender {
+        name: "foyer-memory (S3-FIFO)",
+        policy: true,
+        make: |bytes, _| Box::new(concurrent::foyer(bytes)),
+    },
+    Contender {
+        name: "lru (Mutex, by entries)",
+        policy: true,
+        make: |_, entries| Box::new(Mutex::new(locked::lru(entries))),
+    },
+    Contender {
+        name: "lru (16 shards, by entries)",
+        policy: false,
+        make: |_, entries| {
+            Box::new(Sharded::new(|shards| Mutex::new(locked::lru(entries / shards))))
         },
     },
+    Contender {
+        name: "schnellru (Mutex)",
+        policy: true,
+        make: |bytes, _| Box::new(Mutex::new(locked::schnell(bytes))),
+    },
+    Contender {
+        name: "schnellru (16 shards)",
+        policy: false,
+        make: |bytes, _| {
+            Box::new(Sharded::new(|shards| Mutex::new(locked::schnell(bytes / shards as u64))))
+        },
+    },
+    Contender {
+        name: "cached (LRU, TTL; Mutex, by entries)",
+        policy: true,
+        make: |_, entries| Box::new(Mutex::new(locked::cached(entries, HOUR))),
+    },
 ];
-
-#[derive(Clone)]
-struct Weight;
-
-impl Weighter<u64, u64> for Weight {
-    fn weight(&self, key: &u64, _: &u64) -> u64 {
-        weight(*key)
-    }
-}
-
-type Quick = quick_cache::sync::Cache<u64, u64, Weight>;
-
-impl Cache for Quick {
-    fn get(&self, key: u64) -> Option<u64> {
-        self.get(&key)
-    }
-
-    fn insert(&self, key: u64, value: u64) {
-        self.insert(key, value);
-    }
-}
-
-type Bounded = heapledger::BoundedCache<u64, u64>;
-
-fn bounded(bytes: u64, entries: usize) -> heapledger::CacheBuilder<u64, u64> {
-    Bounded::builder("bench")
-        .capacity_bytes(bytes)
-        .expected_entries(entries as u64)
-        .weigher(|key, _| weight(*key))
-}
-
-fn build(builder: heapledger::CacheBuilder<u64, u64>) -> Bounded {
-    builder.build().expect("a valid cache")
-}
-
-impl Cache for Bounded {
-    fn get(&self, key: u64) -> Option<u64> {
-        self.get(&key)
-    }
-
-    fn insert(&self, key: u64, value: u64) {
-        self.insert(key, value).expect("entries of 2 KiB fit");
-    }
-}
-
-type Moka = moka::sync::Cache<u64, u64, DefaultHashBuilder>;
-
-fn moka(bytes: u64) -> moka::sync::CacheBuilder<u64, u64, moka::sync::Cache<u64, u64>> {
-    moka::sync::Cache::builder().max_capacity(bytes).weigher(|key, _| weight(*key) as u32)
-}
-
-impl Cache for Moka {
-    fn get(&self, key: u64) -> Option<u64> {
-        self.get(&key)
-    }
-
-    fn insert(&self, key: u64, value: u64) {
-        self.insert(key, value);
-    }
-}

@@ -6,7 +6,10 @@
 //! and of the medians of the rounds. `cargo run --release -p heapledger-caches`
 //! (an argument sets the number of rounds).
 
+mod concurrent;
 mod contender;
+mod locked;
+mod sharded;
 mod workload;
 
 use contender::CONTENDERS;
@@ -17,7 +20,7 @@ static GLOBAL: heapledger::Allocator = heapledger::Allocator::new();
 
 fn main() {
     let rounds = match std::env::args().nth(1).map(|text| text.parse::<usize>()) {
-        None => 9,
+        None => 7,
         Some(Ok(rounds)) if rounds > 0 => rounds,
         Some(_) => {
             eprintln!("usage: heapledger-caches [rounds]");
