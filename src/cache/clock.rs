@@ -66,11 +66,12 @@ pub(super) fn deadline(now: Tick, time_to_live: Duration) -> Tick {
     deadline.min(u64::from(LAST)) as Tick
 }
 
-/// How long ago `deadline` was asked for this one, to within two ticks.
-pub(super) fn age(now: Tick, deadline: Tick, time_to_live: Duration) -> Duration {
+/// How long ago `deadline` was asked for this one, to within two ticks; nobody knows where
+/// it was beyond the last moment.
+pub(super) fn age(now: Tick, deadline: Tick, time_to_live: Duration) -> Option<Duration> {
     let lives = nanos(time_to_live).div_ceil(1 << TICK_SHIFT);
     let age = (u64::from(now) + lives + 1).saturating_sub(deadline.into());
-    Duration::from_nanos(age << TICK_SHIFT)
+    (deadline < LAST).then(|| Duration::from_nanos(age << TICK_SHIFT))
 }
 
 #[inline]

@@ -191,7 +191,8 @@ impl<T> LocalPool<T> {
             reset(unsafe { object.as_mut() });
         }
         if self.numbers.retained.load(Relaxed) >= self.retained_max.get() {
-            return drop(end);
+            drop(end);
+            return self.shrink_if_asked();
         }
         core::mem::forget(end);
         if self.with_idle(|idle| idle.len() == idle.capacity()) {
@@ -199,14 +200,14 @@ impl<T> LocalPool<T> {
         }
         self.with_idle(|idle| idle.push(object));
         add(&self.numbers.retained, 1);
-        if self.numbers.shrink_to.load(Relaxed) != UNASKED {
-            self.shrink_as_asked();
-        }
+        self.shrink_if_asked();
     }
 
-    #[cold]
-    fn shrink_as_asked(&self) {
-        self.shrink(self.numbers.shrink_to.swap(UNASKED, Relaxed));
+    #[inline]
+    fn shrink_if_asked(&self) {
+        if self.numbers.shrink_to.load(Relaxed) != UNASKED {
+            self.shrink(UNASKED);
+        }
     }
 
     /// Makes room in the list, which nobody borrows while the allocator runs.
@@ -243,7 +244,8 @@ impl<T> LocalPool<T> {
     ///
     /// If a destructor does; what was not dropped by then stays ready.
     pub fn shrink(&self, target_bytes: u64) -> u64 {
-        self.numbers.shrink_to.store(UNASKED, Relaxed);
+        // What somebody else asked for, too.
+        let target_bytes = target_bytes.min(self.numbers.shrink_to.swap(UNASKED, Relaxed));
         let before = self.pages.bytes();
         let kept = target_bytes / self.numbers.object_bytes();
         let freed = reclaim::freed_bytes_by(|| {

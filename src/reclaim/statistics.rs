@@ -61,8 +61,8 @@ pub struct PoolStatistics {
     pub in_use: u64,
     /// The most objects seen out at one time.
     ///
-    /// Exact in a bounded pool, where it counts what `in_use` counts. In others it is
-    /// looked at when objects are made: by each thread at its first 16, then at every n-th
+    /// Exact in a bounded pool, objects that are being made or checked included, those that
+    /// are dropped without anybody having had them not. In others it is looked at when objects are made: by each thread at its first 16, then at every n-th
     /// for n threads; and at each reading.
     pub high_water: u64,
     /// Objects ready now.
@@ -207,7 +207,8 @@ pub struct CacheStatistics {
     pub idle_bytes: u64,
     /// The limit on `used_bytes`; `None` if there is none.
     pub capacity_bytes: Option<u64>,
-    /// How long the entry that came first is there, to within 70 ms; of a `WeakCache` only.
+    /// How long the entry that came first is there, to within 70 ms; of a `WeakCache` only,
+    /// and of ages up to four years.
     pub oldest: Option<Duration>,
     /// The same of the entry that came last.
     pub newest: Option<Duration>,

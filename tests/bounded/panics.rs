@@ -2,8 +2,9 @@
 //! no object comes back twice, and the numbers add up.
 
 use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::task::{Context, Wake, Waker};
 use std::thread;
 
@@ -225,4 +226,47 @@ fn a_waker_that_panics_loses_nothing() {
         }
     }
     assert_eq!(check(&pool).in_use, 0);
+}
+
+/// What was made beforehand ends whole, whatever its destructors do.
+#[test]
+fn a_pool_that_cannot_be_filled_drops_all_and_panics_once() {
+    struct Bomb(Arc<AtomicUsize>);
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, SeqCst);
+            resume_unwind(Box::new("at the end"));
+        }
+    }
+    let (ended, made) = (Arc::<AtomicUsize>::default(), AtomicUsize::new(0));
+    let make = ended.clone();
+    let factory = move || match made.fetch_add(1, SeqCst) {
+        3 => Err("no more"),
+        _ => Ok(Bomb(make.clone())),
+    };
+    let build = || BoundedPool::try_builder("bounded/bombs", 5, factory).prefill(5).build();
+    assert!(catch_unwind(AssertUnwindSafe(|| build().is_ok())).is_err());
+    assert_eq!(ended.load(SeqCst), 3);
+}
+
+/// A reset that panics with what panics when it is dropped, while a thread panics.
+#[test]
+fn a_payload_that_panics_does_not_abort() {
+    struct Payload;
+    impl Drop for Payload {
+        fn drop(&mut self) {
+            resume_unwind(Box::new("the payload"));
+        }
+    }
+    let pool = BoundedPool::builder("bounded/payload", 1, || 1)
+        .reset(|_| std::panic::panic_any(Payload))
+        .retain_after_panic(true)
+        .build()
+        .unwrap();
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        let _lease = pool.acquire().unwrap();
+        resume_unwind(Box::new("with an object out"));
+    }));
+    assert!(outcome.is_err());
+    assert_eq!((check(&pool).retained, check(&pool).dropped), (0, 1));
 }

@@ -413,3 +413,69 @@ fn the_ages_are_told() {
     let _gone = cache.remove(&1);
     assert_eq!(ages().0, ages().1);
 }
+
+/// Keys that are dropped use the cache: they are dropped under no lock.
+#[test]
+fn keys_may_use_the_cache_when_they_are_dropped() {
+    #[derive(Clone, PartialEq, Eq, Hash)]
+    struct Key(u64);
+    static CACHE: OnceLock<WeakCache<Key, u64>> = OnceLock::new();
+    impl Drop for Key {
+        fn drop(&mut self) {
+            assert!(CACHE.get().is_none_or(|cache| cache.len() < 100));
+        }
+    }
+    let cache = WeakCache::<Key, u64>::builder("weak_keys").build().expect("valid");
+    assert!(CACHE.set(cache).is_ok());
+    let cache = CACHE.get().expect("set");
+    for _ in 0..2 {
+        cache.insert(Key(1), Arc::new(1));
+        assert_eq!(*cache.get_or_insert_with(&Key(1), || unreachable!("it is there")), 1);
+        drop(cache.get_or_insert_with(&Key(2), || {
+            assert!(cache.remove(&Key(2)).is_none(), "it is being built");
+            2
+        }));
+        drop(cache.get_or_insert_with(&Key(3), || {
+            cache.insert(Key(3), Arc::new(30));
+            3
+        }));
+        assert!(cache.remove(&Key(3)).is_some());
+    }
+    assert_eq!((cache.len(), cache.sweep()), (1, 0));
+    assert_adds_up(&cache.statistics());
+}
+
+#[test]
+fn what_lives_for_ever_has_no_age() {
+    let clock = FakeClock::default();
+    for (max_age, is_known) in
+        [(Duration::MAX, false), (5 * 8766 * HOUR, false), (8766 * HOUR, true)]
+    {
+        let builder = WeakCache::<u64, u64>::builder("weak_ageless").clock(clock.reader());
+        let cache = builder.max_age(max_age).build().expect("valid");
+        cache.insert(1, Arc::new(1));
+        let it = cache.statistics();
+        assert_eq!((it.oldest.is_some(), it.newest.is_some()), (is_known, is_known));
+        assert!(it.oldest.is_none_or(|age| age <= 2 * TICK), "{it:?}");
+    }
+}
+
+/// What destructors put in is there afterwards.
+#[test]
+fn shrinking_ends_though_values_put_others_in() {
+    struct Phoenix(&'static OnceLock<WeakCache<u64, Phoenix>>);
+    impl Drop for Phoenix {
+        fn drop(&mut self) {
+            let cache = self.0.get().expect("set");
+            cache.insert(1, Arc::new(Phoenix(self.0)));
+        }
+    }
+    static CACHE: OnceLock<WeakCache<u64, Phoenix>> = OnceLock::new();
+    let cache = WeakCache::<u64, Phoenix>::builder("weak_phoenix").build().expect("valid");
+    let cache = CACHE.get_or_init(|| cache);
+    cache.insert(1, Arc::new(Phoenix(&CACHE)));
+    let reclaimers = heapledger::reclaimers();
+    let this = reclaimers.iter().find(|it| it.name() == "weak_phoenix").expect("listed");
+    this.shrink_idle();
+    assert_eq!(cache.len(), 1);
+}

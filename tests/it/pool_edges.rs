@@ -305,6 +305,17 @@ fn a_local_pool_shares_bytes_evenly_and_shrinks_by_them() {
     drop(pool.acquire());
     assert!((3..=5).contains(&pool.statistics().retained), "{:?}", pool.statistics());
     assert!(!pool.statistics().utilisation().is_nan());
+    // What another thread asked for is not forgotten when its own asks for less, nor if
+    // what comes back is one too many.
+    std::thread::scope(|scope| scope.spawn(|| ask(0)).join()).unwrap();
+    assert!(pool.shrink(u64::MAX) >= 3 * MIB);
+    assert_eq!(pool.statistics().retained, 0);
+    let pool = pool.with_retained_max(2);
+    let mut guards: Vec<_> = (0..3).map(|_| pool.acquire()).collect();
+    guards.truncate(1);
+    std::thread::scope(|scope| scope.spawn(|| ask(0)).join()).unwrap();
+    drop(guards);
+    assert_eq!(pool.statistics().retained, 0);
 }
 
 #[test]

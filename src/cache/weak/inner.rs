@@ -124,7 +124,7 @@ impl<K: Hash + Eq, V> Inner<K, V> {
         }
         let _scope = self.tag.enter();
         let (owned, flight) = (key.to_owned(), Arc::new(Flight::new()));
-        let (found, gone) = self.shard(key).find_or_begin(owned, flight, self.clock.now());
+        let (found, gone, _key) = self.shard(key).find_or_begin(owned, flight, self.clock.now());
         self.count(gone.as_ref().map(|(cause, _)| *cause));
         found
     }
@@ -138,9 +138,8 @@ impl<K: Hash + Eq, V> Inner<K, V> {
         let put = shard.put(key, weak, expires, flight);
         let dead = shard.purge_if_due();
         drop(shard);
-        let Some(put) = put else { return };
-        self.counters.add(Event::Insertion, 1);
         self.counters.add(Event::Departure(Cause::Size), dead.len() as u64);
+        self.counters.add(Event::Insertion, put.is_in.into());
         self.count(put.replaced.then_some(Cause::Replaced));
     }
 
@@ -158,7 +157,9 @@ impl<K: Hash + Eq, V> Inner<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let gone = self.shard(key).remove(key, self.clock.now());
+        // What is only dropped is so behind the lock.
+        let removed = self.shard(key).remove(key, self.clock.now());
+        let gone = removed.ok();
         self.count(gone.as_ref().map(|(cause, _)| *cause));
         gone
     }
@@ -241,8 +242,8 @@ impl<K: Hash + Eq, V> Inner<K, V> {
             ages = join(ages, expires);
         }
         if let Some((first, last)) = ages {
-            it.oldest = Some(age(now, first, self.max_age));
-            it.newest = Some(age(now, last, self.max_age));
+            it.oldest = age(now, first, self.max_age);
+            it.newest = age(now, last, self.max_age);
         }
         it.used_bytes = reclaim::live_bytes(&self.tag).unwrap_or(0);
         it.idle_bytes = self.idle_bytes();
@@ -274,10 +275,13 @@ where
         let freed_bytes = reclaim::freed_bytes_by(|| {
             self.sweep();
             let mut idle_bytes = self.idle_bytes();
+            // What destructors put in is not let go once more.
+            let mut left = lock(&self.ring).len();
             let oldest = || {
                 // What was not measured is let go with the rest only.
                 let excess = idle_bytes > target_bytes || target_bytes == 0;
-                let oldest = if excess { lock(&self.ring).pop_front() } else { None }?;
+                left = left.checked_sub(1).filter(|_| excess)?;
+                let oldest = lock(&self.ring).pop_front()?;
                 idle_bytes = idle_bytes.saturating_sub(oldest.idle_bytes());
                 Some(oldest)
             };

@@ -37,7 +37,9 @@ use shard::Found;
 /// of strong references ([`WeakCacheBuilder::strong`]), and no entry is found after
 /// an hour ([`WeakCacheBuilder::max_age`]), whoever holds its value. What is that old is
 /// let go when somebody puts a value in, looks an old one up or calls [`sweep`](Self::sweep),
-/// and without any of these by [`WeakCacheBuilder::sweep_every`].
+/// and without any of these by [`WeakCacheBuilder::sweep_every`]. Asked to shrink, it lets go
+/// the oldest until what is known to be idle is small enough
+/// ([`statistics`](Self::statistics) says what is known); with a target of 0, all.
 ///
 /// Handles are cheap to clone and share one cache. Values built inside
 /// [`get_or_insert_with`](Self::get_or_insert_with) are booked to `cache/<name>`.
@@ -87,6 +89,10 @@ where
     }
 
     /// The value of a key, if it is alive and not too old.
+    ///
+    /// # Panics
+    ///
+    /// If this finds out that values are too old, and the drop of one does.
     #[must_use]
     pub fn get<Q>(&self, key: &Q) -> Option<Arc<V>>
     where

@@ -3,6 +3,7 @@
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::mem;
 use std::sync::{Arc, Weak};
 
 use quick_cache::DefaultHashBuilder;
@@ -14,7 +15,7 @@ use super::flight::Flight;
 /// A map holds at least so many entries before the dead ones are looked for.
 const PURGE_FROM: usize = 32;
 
-enum Slot<V> {
+pub(super) enum Slot<V> {
     Kept { weak: Weak<V>, expires: Tick },
     Building(Arc<Flight<V>>),
 }
@@ -36,10 +37,17 @@ pub(super) enum Found<V> {
 /// An entry that left, and why.
 pub(super) type Gone<K, V> = (Cause, (K, Weak<V>));
 
-/// An entry came in.
-pub(super) struct Put {
+/// What became of a value that was put in.
+pub(super) struct Put<K, V> {
+    /// False: what is there is newer.
+    pub(super) is_in: bool,
     pub(super) replaced: bool,
+    /// The key, if there was one already, and what was under it.
+    _rest: (Option<K>, Option<Slot<V>>),
 }
+
+/// A key that nobody needs any more, and what was under it.
+pub(super) type Rest<K, V> = Option<(K, Slot<V>)>;
 
 impl<K: Hash + Eq, V> Shard<K, V> {
     pub(super) fn new(hasher: DefaultHashBuilder) -> Self {
@@ -71,31 +79,29 @@ impl<K: Hash + Eq, V> Shard<K, V> {
                 if alive.is_some() {
                     return (alive, None);
                 }
-                (None, self.remove(key, now))
+                (None, self.remove(key, now).ok())
             }
             _ => (None, None),
         }
     }
 
-    /// As `find`; where nothing is found and nobody builds, `flight` takes the place.
+    /// As `find`; where nothing is found and nobody builds, `flight` takes the place. Hands
+    /// the key back where it does not.
     pub(super) fn find_or_begin(
         &mut self,
         key: K,
         flight: Arc<Flight<V>>,
         now: Tick,
-    ) -> (Found<V>, Option<Gone<K, V>>) {
+    ) -> (Found<V>, Option<Gone<K, V>>, Option<K>) {
         if let Some(Slot::Building(flight)) = self.map.get(&key) {
-            return (Found::Building(Arc::clone(flight)), None);
+            return (Found::Building(Arc::clone(flight)), None, Some(key));
         }
         let (found, gone) = self.find(&key, now);
-        let found = found.map_or_else(
-            || {
-                self.map.insert(key, Slot::Building(Arc::clone(&flight)));
-                Found::Nothing(flight)
-            },
-            Found::Value,
-        );
-        (found, gone)
+        if let Some(value) = found {
+            return (Found::Value(value), gone, Some(key));
+        }
+        self.map.insert(key, Slot::Building(Arc::clone(&flight)));
+        (Found::Nothing(flight), gone, None)
     }
 
     /// Puts an entry in, unless it was built by a flight that is not the key's any
@@ -106,23 +112,19 @@ impl<K: Hash + Eq, V> Shard<K, V> {
         weak: Weak<V>,
         expires: Tick,
         flight: Option<&Arc<Flight<V>>>,
-    ) -> Option<Put> {
+    ) -> Put<K, V> {
         let kept = Slot::Kept { weak, expires };
         match (self.map.get_mut(&key), flight) {
-            (Some(slot), None) => {
-                let replaced = matches!(slot, Slot::Kept { .. });
-                *slot = kept;
-                Some(Put { replaced })
+            (Some(slot), flight) if flight.is_none_or(|flight| is(slot, flight)) => {
+                let before = mem::replace(slot, kept);
+                let replaced = matches!(before, Slot::Kept { .. });
+                Put { is_in: true, replaced, _rest: (Some(key), Some(before)) }
             }
-            (Some(slot), Some(flight)) if is(slot, flight) => {
-                *slot = kept;
-                Some(Put { replaced: false })
-            }
-            (_, Some(_)) => None,
             (None, None) => {
                 self.map.insert(key, kept);
-                Some(Put { replaced: false })
+                Put { is_in: true, replaced: false, _rest: (None, None) }
             }
+            _ => Put { is_in: false, replaced: false, _rest: (Some(key), Some(kept)) },
         }
     }
 
@@ -136,15 +138,16 @@ impl<K: Hash + Eq, V> Shard<K, V> {
         if mine { self.map.remove_entry(key).map(|(key, _)| key) } else { None }
     }
 
-    /// Takes an entry out: removed, or gone before.
-    pub(super) fn remove<Q>(&mut self, key: &Q, now: Tick) -> Option<Gone<K, V>>
+    /// Takes an entry out: removed, or gone before. Of a build it takes the place, so that
+    /// its value is not kept, and hands back what that was.
+    pub(super) fn remove<Q>(&mut self, key: &Q, now: Tick) -> Result<Gone<K, V>, Rest<K, V>>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let (key, Slot::Kept { weak, expires }) = self.map.remove_entry(key)? else {
-            // The build goes on, and its value is not kept.
-            return None;
+        let (key, weak, expires) = match self.map.remove_entry(key) {
+            Some((key, Slot::Kept { weak, expires })) => (key, weak, expires),
+            other => return Err(other),
         };
         let cause = if expires <= now {
             Cause::Expired
@@ -153,7 +156,7 @@ impl<K: Hash + Eq, V> Shard<K, V> {
         } else {
             Cause::Removed
         };
-        Some((cause, (key, weak)))
+        Ok((cause, (key, weak)))
     }
 
     /// Takes out what is dead or too old.

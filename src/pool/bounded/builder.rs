@@ -164,14 +164,30 @@ impl<T: Send + 'static> BoundedPoolBuilder<T> {
         let prefill = self.prefill.of(Some(self.max_live as u64))?;
         let tag = reclaim::tag_below("pool", &self.name)?;
         let make = || Arc::new(Shared::new(self.name, tag.clone(), self.max_live, self.recipe));
-        let shared = tag.run(make);
-        shared.prefill(prefill)?;
-        let interval = self.sweep_every.filter(|_| shared.recipe.is_timed());
-        let sweeper = interval.map(|interval| tag.run(|| sweep(&shared, interval))).transpose()?;
-        let reclaimer: Arc<dyn Reclaimer> = Arc::<Shared<T>>::clone(&shared);
+        let mut pool = BoundedPool { shared: tag.run(make), sweeper: None };
+        if let Err(error) = furnish(&mut pool, prefill, self.sweep_every) {
+            // Here, and not on the way out: if a destructor panics, the error goes, too.
+            drop(pool);
+            return Err(error);
+        }
+        let reclaimer: Arc<dyn Reclaimer> = Arc::<Shared<T>>::clone(&pool.shared);
         reclaim::register(&reclaimer);
-        Ok(BoundedPool { shared, sweeper })
+        Ok(pool)
     }
+}
+
+/// What can fail: the first objects, and the thread.
+fn furnish<T: Send + 'static>(
+    pool: &mut BoundedPool<T>,
+    prefill: u64,
+    sweep_every: Option<Duration>,
+) -> Result<(), PoolError> {
+    let shared = &pool.shared;
+    shared.prefill(prefill)?;
+    let interval = sweep_every.filter(|_| shared.recipe.is_timed());
+    pool.sweeper =
+        interval.map(|interval| shared.tag.run(|| sweep(shared, interval))).transpose()?;
+    Ok(())
 }
 
 fn sweep<T: Send + 'static>(

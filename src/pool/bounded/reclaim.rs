@@ -24,7 +24,7 @@ impl<T: Send> Reclaimer for Shared<T> {
         let each_bytes = self.unweighed_bytes(&standing);
         let mut excess_bytes = self.idle_bytes(&standing).saturating_sub(target_bytes);
         let mut weights_bytes = 0;
-        let surplus = self.gate.take_idle(|object| {
+        let is_too_much = |object: &Object<T>| {
             let take = excess_bytes > 0;
             if take {
                 let bytes = self.bytes(object, each_bytes);
@@ -32,7 +32,9 @@ impl<T: Send> Reclaimer for Shared<T> {
                 weights_bytes += bytes;
             }
             take
-        });
+        };
+        // The list of those that stay is made anew, and is the pool's.
+        let surplus = self.tag.run(|| self.gate.take_idle(is_too_much));
         reclaim::freed_bytes_by(|| each(surplus, drop)).unwrap_or(weights_bytes)
     }
 

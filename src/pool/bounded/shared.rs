@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread;
 
 use super::recipe::{BoxError, Clock, Counted, Object, Recipe, Weigher};
-use crate::each::each;
+use crate::each::{drop_payload, each};
 use crate::pool::PoolError;
 use crate::pool::gate::{Claim, Gate, Held, Permit, Refusal};
 use crate::pool::objects::WEIGHT_MAX;
@@ -157,7 +157,7 @@ impl<T> Shared<T> {
     /// Makes so many objects that are idle from the beginning, or as many as the limit
     /// allows.
     pub(super) fn prefill(&self, objects: u64) -> Result<(), PoolError> {
-        for _ in 0..objects.min(self.gate.standing().max_live as u64) {
+        for _ in 0..objects.min(self.gate.max_live() as u64) {
             let value = {
                 let _making = self.making.watch();
                 self.tag.run(|| (self.recipe.factory)()).map_err(PoolError::Create)?
@@ -224,7 +224,11 @@ impl<T> Shared<T> {
     #[cold]
     fn restore_after_panic(&self, object: &mut Object<T>) -> bool {
         let restore = AssertUnwindSafe(|| self.restore(object));
-        self.recipe.retain_after_panic && catch_unwind(restore).unwrap_or(false)
+        self.recipe.retain_after_panic
+            && catch_unwind(restore).unwrap_or_else(|payload| {
+                drop_payload(Some(payload));
+                false
+            })
     }
 
     /// Discards what has expired, if nobody looked lately.
@@ -259,7 +263,7 @@ impl<T> Shared<T> {
         match refusal {
             Refusal::Closed => PoolError::Closed { pool },
             Refusal::Exhausted => {
-                let max_live = self.gate.standing().max_live;
+                let max_live = self.gate.max_live();
                 PoolError::Exhausted { pool, max_live, waited }
             }
         }

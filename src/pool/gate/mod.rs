@@ -146,10 +146,16 @@ impl<T> Gate<T> {
     }
 
     #[cfg_attr(loom, allow(dead_code))]
+    pub(crate) fn max_live(&self) -> usize {
+        self.state.lock().max_live()
+    }
+
+    #[cfg_attr(loom, allow(dead_code))]
     pub(crate) fn is_closed(&self) -> bool {
         self.state.lock().is_closed()
     }
 
+    /// Walks all objects, under the lock.
     pub(crate) fn standing(&self) -> Standing {
         self.state.lock().standing(&self.shelf)
     }

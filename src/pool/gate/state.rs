@@ -153,6 +153,11 @@ impl<T> State<T> {
     }
 
     #[cfg_attr(loom, allow(dead_code))]
+    pub(super) fn max_live(&self) -> usize {
+        self.max_live
+    }
+
+    #[cfg_attr(loom, allow(dead_code))]
     pub(super) fn is_closed(&self) -> bool {
         self.closed
     }
