@@ -89,17 +89,22 @@ mod tests {
         }
     }
 
+    /// At one moment: between the two readings other tests take memory and give it back.
     #[test]
     fn the_sum_is_the_resident_size() {
-        let mut sum = 0;
-        let mut kinds = Vec::with_capacity(64);
-        for_each(|mapping| {
-            sum += mapping.rss_bytes;
-            kinds.push(mapping.kind);
-        })
-        .unwrap();
-        assert!(kinds.contains(&Kind::Stack) && kinds.contains(&Kind::File));
-        let rss = crate::os::process().rss_bytes.unwrap();
-        assert!(sum.abs_diff(rss) < rss / 10 + (1 << 20), "{sum} {rss}");
+        let readings = || {
+            let mut sum = 0;
+            let mut kinds = Vec::with_capacity(64);
+            for_each(|mapping| {
+                sum += mapping.rss_bytes;
+                kinds.push(mapping.kind);
+            })
+            .unwrap();
+            assert!(kinds.contains(&Kind::Stack) && kinds.contains(&Kind::File));
+            (sum, crate::os::process().rss_bytes.unwrap())
+        };
+        let agree = |(sum, rss): (u64, u64)| sum.abs_diff(rss) < rss / 10 + (1 << 20);
+        let all: Vec<_> = (0..1000).map(|_| readings()).take_while(|it| !agree(*it)).collect();
+        assert!(all.len() < 1000, "they never agree: {:?}", all.last());
     }
 }
