@@ -111,7 +111,8 @@ fn loom_resources_mutant_put_back_after_the_end() {
 #[test]
 #[should_panic(expected = "cleaned up not once")]
 fn loom_resources_mutant_the_end_leaves_the_shelf() {
-    let text = "&mut Vec<Box<Entry<T>>> {\n        #[cfg(loom)]\n        if !crate::sync::step()";
+    let text =
+        "&mut VecDeque<Box<Entry<T>>> {\n        #[cfg(loom)]\n        if !crate::sync::step()";
     explore_mutant("pool/gate/state.rs", text, Change::LeftOut, acquire_and_unregister);
 }
 
