@@ -22,7 +22,7 @@ fn hits_are_seen_while_the_object_is_out() {
     assert_eq!((it.hits, it.misses, it.in_use), (1_000, 1, 1));
     assert!(it.hit_rate() > 0.99);
     // Not even with an object that never comes back.
-    std::mem::forget(lease);
+    let forgotten = std::mem::ManuallyDrop::new(lease);
     assert_eq!(check(&pool).hits, 1_000);
     for _ in 0..10 {
         drop(pool.acquire().unwrap());
@@ -36,6 +36,7 @@ fn hits_are_seen_while_the_object_is_out() {
         pool.shrink_idle();
     }
     assert_eq!((check(&pool).hits, check(&pool).misses), (1_109, 102));
+    drop(std::mem::ManuallyDrop::into_inner(forgotten));
 }
 
 /// An object that is refused on the way out is not out beside the one that takes its place.
